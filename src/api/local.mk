@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+noinst_LIBRARIES += src/api/libapi.a
+src_api_libapi_a_SOURCES =

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+noinst_LIBRARIES += src/probe/libprobe.a
+src_probe_libprobe_a_SOURCES =
