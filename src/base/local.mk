@@ -1,3 +1,30 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += src/base/libbase.a
-src_base_libbase_a_SOURCES =
+src_base_libbase_a_SOURCES = \
+	include/syncer/base/addr.h \
+	include/syncer/base/buf.h \
+	include/syncer/base/clock.h \
+	include/syncer/base/err.h \
+	include/syncer/base/fd.h \
+	include/syncer/base/log.h \
+	include/syncer/base/loop.h \
+	include/syncer/base/macros.h \
+	include/syncer/base/must.h \
+	include/syncer/base/random.h \
+	include/syncer/base/signals.h \
+	src/base/addr.c \
+	src/base/buf.c \
+	src/base/clock.c \
+	src/base/err.c \
+	src/base/fd.c \
+	src/base/log.c \
+	src/base/log_line.c \
+	src/base/log_line.h \
+	src/base/log_sink.c \
+	src/base/log_sink.h \
+	src/base/loop.c \
+	src/base/must.c \
+	src/base/random.c \
+	src/base/signals.c \
+	src/base/timer_heap.c \
+	src/base/timer_heap.h

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a log line is written. logfmt and JSON share one way of escaping, that of a JSON string, which logfmt readers
+ * understand too; logfmt leaves out the quotes where a value is plain. Keys are literals of ours and never escaped.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <syncer/base/clock.h>
+
+#include "log_line.h"
+
+/* Kept free for the end: "..." and the closing quote of a cut value, the `cut` field, brace and newline. */
+#define TAIL_BYTES 24
+
+struct line {
+    char *data;
+    size_t len;
+    enum log_format format;
+    bool cut;
+};
+
+/* Adds all or, when only the tail is left, nothing: then the line is cut here. */
+static void add(struct line *line, const char *text, size_t n)
+{
+    if (line->cut || n > LOG_LINE_BYTES - TAIL_BYTES - line->len) {
+        line->cut = true;
+        return;
+    }
+    memcpy(line->data + line->len, text, n);
+    line->len += n;
+}
+
+/* Adds something of the tail, for which there is always room. */
+static void add_tail(struct line *line, const char *text)
+{
+    size_t n = strlen(text);
+
+    memcpy(line->data + line->len, text, n);
+    line->len += n;
+}
+
+/* The length of the UTF-8 character at `s` (RFC 3629 section 4: no overlong forms, no surrogates, at most U+10FFFF) and
+ * its code point; 0 if these bytes are none. */
+static size_t decode(const unsigned char *s, size_t n, uint32_t *code)
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf8 ? 4 : 0;
+
+    if (len == 0 || len > n)
+        return 0;
+    *code = len == 1 ? s[0] : s[0] & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        *code = *code << 6 | (s[i] & 0x3fu);
+    }
+    if (*code < smallest[len] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000))
+        return 0;
+    return len;
+}
+
+/* Characters that move the cursor, break the line or turn the direction of writing would let a value pass for something
+ * else on a terminal or in a log reader. */
+static bool is_deceiving(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
+}
+
+/* Adds the first character of s[0 .. n-1], escaped as needed; returns how many bytes it took. */
+static size_t add_char(struct line *line, const char *s, size_t n)
+{
+    static const char names[] = "\"\"\\\\\nn\rr\tt"; /* character, letter of its escape, ... */
+    uint32_t code = 0;
+    size_t took = decode((const unsigned char *)s, n, &code);
+    char escape[8];
+
+    for (size_t i = 0; took == 1 && i < sizeof(names) - 1; i += 2) {
+        if (names[i] == s[0]) {
+            add(line, (const char[]){'\\', names[i + 1]}, 2);
+            return 1;
+        }
+    }
+    if (took > 0 && !is_deceiving(code)) {
+        add(line, s, took);
+        return took;
+    }
+    /* A byte that is no UTF-8 is shown as U+FFFD, the character for just that. */
+    snprintf(escape, sizeof(escape), "\\u%04x", took > 0 ? (unsigned)code : 0xfffdu);
+    add(line, escape, 6);
+    return took > 0 ? took : 1;
+}
+
+/* Plain printable ASCII without blank, quote, backslash and equals sign needs no quotes in logfmt. */
+static bool is_plain(const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (s[i] <= ' ' || s[i] >= 0x7f || s[i] == '"' || s[i] == '\\' || s[i] == '=')
+            return false;
+    return n > 0;
+}
+
+static void add_str(struct line *line, const char *s, size_t n)
+{
+    bool quoted = line->format == LOG_FORMAT_JSON || !is_plain(s, n);
+
+    add(line, "\"", quoted ? 1 : 0);
+    if (line->cut)
+        return;
+    for (size_t i = 0; i < n && !line->cut;)
+        i += add_char(line, s + i, n - i);
+    if (line->cut)
+        add_tail(line, "...");
+    if (quoted)
+        add_tail(line, "\"");
+}
+
+/* Adds `key=` or `"key":` with what separates it from the field before. Whole or not at all. */
+static void add_key(struct line *line, const char *key)
+{
+    bool json = line->format == LOG_FORMAT_JSON;
+    char text[64];
+    int n = snprintf(text, sizeof(text), json ? ",\"%s\":" : " %s=", key);
+    int skip = line->len == 0 ? 1 : 0;
+
+    if (n < 0 || n >= (int)sizeof(text)) {
+        line->cut = true;
+        return;
+    }
+    if (json && skip)
+        text[0] = '{', skip = 0;
+    add(line, text + skip, (size_t)(n - skip));
+}
+
+static void add_field(struct line *line, const char *key, const char *str, size_t len, int64_t num)
+{
+    char digits[24];
+    size_t before = line->len;
+
+    add_key(line, key);
+    if (line->cut)
+        return;
+    if (str) {
+        size_t value = line->len;
+
+        add_str(line, str, len);
+        if (line->len == value && line->cut)
+            line->len = before; /* not even its quote */
+    } else {
+        add(line, digits, (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)num));
+        if (line->cut)
+            line->len = before; /* half a number would be another number */
+    }
+}
+
+size_t log_line_format(char out[LOG_LINE_BYTES], enum log_format format, const struct log_head *head,
+                       const char *msg, const struct log_field *fields, size_t n)
+{
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    struct line line = {.data = out, .format = format};
+    char ts[CLOCK_ISO_BYTES];
+
+    clock_iso(head->wall_ms, ts);
+    add_field(&line, "ts", ts, strlen(ts), 0);
+    add_field(&line, "level", levels[head->level], strlen(levels[head->level]), 0);
+    add_field(&line, "proc", head->process, strlen(head->process), 0);
+    add_field(&line, "pid", NULL, 0, head->pid);
+    add_field(&line, "msg", msg, strlen(msg), 0);
+    for (size_t i = 0; i < n && !line.cut; i++)
+        add_field(&line, fields[i].key, fields[i].str, fields[i].len, fields[i].num);
+    if (line.cut)
+        add_tail(&line, format == LOG_FORMAT_JSON ? ",\"cut\":true" : " cut=true");
+    add_tail(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");
+    return line.len;
+}

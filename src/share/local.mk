@@ -1,3 +1,0 @@
-# SPDX-License-Identifier: MIT
-noinst_LIBRARIES += src/share/libshare.a
-src_share_libshare_a_SOURCES =
