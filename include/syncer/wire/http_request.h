@@ -63,7 +63,8 @@ struct http_request {
     uint8_t minor;               /* 0 or 1; 1.2-1.9 count as 1 */
     struct slice method_name;
     struct slice target;         /* as sent */
-    struct slice path;           /* of the target, origin or absolute form, still escaped; "*" for OPTIONS * */
+    struct slice path;           /* of the target, origin or absolute form, still escaped; "*" for OPTIONS *;
+                                  * empty (as good as "/") in "http://host" and CONNECT */
     struct slice query;          /* without "?"; len 0 and off 0 = none */
     uint32_t n_fields;
     struct http_field fields[HTTP_REQUEST_MAX_FIELDS];

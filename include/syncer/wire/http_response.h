@@ -22,7 +22,8 @@ struct http_response {
     bool line_done, head_done;
     uint32_t interim;
     struct http_body body;
-    bool has_length, chunked, coding_bad;
+    bool has_length;
+    enum http_coding coding;
     uint64_t content_length;
 
     /* valid once head_done */

@@ -34,6 +34,9 @@ bool http_is_cookie_octet(unsigned char c);   /* RFC 6265 section 4.1.1 */
 /* Case-insensitive comparison with a lower-case literal. */
 bool http_name_is(const char *data, struct slice name, const char *lower);
 
+/* Steps through a comma list, empty members too, each without the blanks around it; *pos starts at 0. */
+bool http_list_next(const char *data, struct slice list, uint32_t *pos, struct slice *member);
+
 /* Is `token` (lower-case) a member of the comma list in `value`? RFC 9110 section 5.6.1. */
 bool http_list_has(const char *data, struct slice value, const char *token);
 
@@ -42,6 +45,16 @@ int http_parse_length(const char *text, size_t len, uint64_t *out);
 
 /* One field line (without its CRLF) as RFC 9112 section 5 has it. false on any error of grammar. */
 bool http_parse_field(const char *data, struct slice line, struct http_field *out);
+
+/* What the Transfer-Encoding lines of a head come to, RFC 9112 section 6.1. */
+enum http_coding {
+    HTTP_CODING_NONE,
+    HTTP_CODING_CHUNKED, /* exactly once and alone */
+    HTTP_CODING_OTHER,   /* a coding that we do not know */
+    HTTP_CODING_BAD,     /* chunked twice, an empty member, a parameter, no token */
+};
+/* Adds one more Transfer-Encoding line to what the lines before it came to. */
+enum http_coding http_coding_add(enum http_coding so_far, const char *data, struct slice value);
 
 /* --- body framing ------------------------------------------------------------------------------------------------ */
 
