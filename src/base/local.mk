@@ -12,6 +12,7 @@ src_base_libbase_a_SOURCES = \
 	include/syncer/base/must.h \
 	include/syncer/base/random.h \
 	include/syncer/base/signals.h \
+	include/syncer/base/utf8.h \
 	src/base/addr.c \
 	src/base/buf.c \
 	src/base/clock.c \
@@ -27,4 +28,5 @@ src_base_libbase_a_SOURCES = \
 	src/base/random.c \
 	src/base/signals.c \
 	src/base/timer_heap.c \
-	src/base/timer_heap.h
+	src/base/timer_heap.h \
+	src/base/utf8.c

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <syncer/base/clock.h>
+#include <syncer/base/utf8.h>
 
 #include "log_line.h"
 
@@ -42,26 +43,6 @@ static void add_tail(struct line *line, const char *text)
     line->len += n;
 }
 
-/* The length of the UTF-8 character at `s` (RFC 3629 section 4: no overlong forms, no surrogates, at most U+10FFFF) and
- * its code point; 0 if these bytes are none. */
-static size_t decode(const unsigned char *s, size_t n, uint32_t *code)
-{
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = s[0] < 0x80 ? 1 : s[0] < 0xc0 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf8 ? 4 : 0;
-
-    if (len == 0 || len > n)
-        return 0;
-    *code = len == 1 ? s[0] : s[0] & (0x7fu >> len);
-    for (size_t i = 1; i < len; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-        *code = *code << 6 | (s[i] & 0x3fu);
-    }
-    if (*code < smallest[len] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000))
-        return 0;
-    return len;
-}
-
 /* Characters that move the cursor, break the line or turn the direction of writing would let a value pass for something
  * else on a terminal or in a log reader. */
 static bool is_deceiving(uint32_t code)
@@ -75,7 +56,7 @@ static size_t add_char(struct line *line, const char *s, size_t n)
 {
     static const char names[] = "\"\"\\\\\nn\rr\tt"; /* character, letter of its escape, ... */
     uint32_t code = 0;
-    size_t took = decode((const unsigned char *)s, n, &code);
+    size_t took = utf8_decode(s, n, &code);
     char escape[8];
 
     for (size_t i = 0; took == 1 && i < sizeof(names) - 1; i += 2) {
