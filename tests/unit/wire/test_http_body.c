@@ -16,7 +16,7 @@ static const struct {
 } chunked[] = {
     {"0\r\n\r\nGET", HTTP_DONE, 5},
     {"3\r\nabc\r\n0\r\n\r\n", HTTP_DONE, 13},
-    {"a;x=y\r\n0123456789\r\n00\r\nT: v\r\n\r\nrest", HTTP_DONE, 32},
+    {"a;x=y\r\n0123456789\r\n00\r\nT: v\r\n\r\nrest", HTTP_DONE, 31},
     {"3 ; x\r\nabc\r\n0\r\n\r\n", HTTP_DONE, 17},
     {"3\r\nabc\r\n0\r\n", HTTP_MORE, 0},
     {"", HTTP_MORE, 0},

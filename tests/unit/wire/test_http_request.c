@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The request parser: every rule of RFC 9112 that it enforces, and that the result does not depend on the cuts. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <syncer/base/macros.h>

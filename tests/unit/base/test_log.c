@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* The log through a real pipe as descriptor 2: escaping, cutting, and that a reader who stalls stops nobody. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <syncer/base/log.h>
+
+static int saved, reader;
+
+static void begin(void)
+{
+    int ends[2];
+
+    saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+    cr_assert(pipe2(ends, O_CLOEXEC) == 0 && dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+    close(ends[1]);
+    reader = ends[0];
+    cr_assert_eq(fcntl(reader, F_SETFL, O_NONBLOCK), 0);
+    log_open("worker");
+}
+
+static void end(void)
+{
+    log_close(0);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(reader);
+}
+
+TestSuite(log, .timeout = 30, .init = begin, .fini = end);
+
+/* What has come out, without the time stamp and the process id of the first line. */
+static const char *written(void)
+{
+    static char text[8192];
+    ssize_t n = 0, got;
+    const char *msg;
+
+    log_flush();
+    while ((got = read(reader, text + n, sizeof(text) - 1 - (size_t)n)) > 0)
+        n += got;
+    text[n] = '\0';
+    msg = strstr(text, "msg");
+    return msg ? msg : text;
+}
+
+Test(log, logfmt_quotes_and_escapes)
+{
+    log_info("two words", LOG_STR("plain", "gw-1"), LOG_STR("q", "a\"b\\c\nd\x1b[1m=\xff"), LOG_INT("n", -5),
+             LOG_STR("empty", ""));
+    cr_expect_str_eq(written(), "msg=\"two words\" plain=gw-1 q=\"a\\\"b\\\\c\\nd\\u001b[1m=\\ufffd\" n=-5 empty=\"\"\n");
+}
+
+Test(log, json)
+{
+    log_configure(LOG_LEVEL_INFO, LOG_FORMAT_JSON);
+    log_warn("m", LOG_STR("s", "a\"\n"), LOG_INT("n", 5));
+    cr_expect_str_eq(written(), "msg\":\"m\",\"s\":\"a\\\"\\n\",\"n\":5}\n");
+}
+
+Test(log, levels)
+{
+    log_debug("unseen");
+    cr_expect_str_eq(written(), "");
+    log_configure(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
+    log_warn("unseen");
+    log_error("seen");
+    cr_expect_str_eq(written(), "msg=seen\n");
+}
+
+Test(log, long_lines_are_cut_visibly)
+{
+    char much[5000];
+    const char *text;
+
+    memset(much, 'a', sizeof(much) - 1);
+    much[sizeof(much) - 1] = '\0';
+    log_info("m", LOG_STR("v", much));
+    text = written();
+    cr_expect(strlen(text) < 2500 && strstr(text, "cut=true\n"));
+}
+
+Test(log, a_stalled_reader_stops_nobody_and_the_loss_is_told)
+{
+    char text[65536];
+    bool told = false;
+
+    for (int i = 0; i < 5000; i++) {
+        log_info("filling", LOG_INT("line", i), LOG_STR("pad", "0123456789012345678901234567890123456789"));
+        log_flush();
+    }
+    cr_assert_gt(log_dropped(), 0);
+    for (int i = 0; i < 100; i++) {
+        ssize_t n = read(reader, text, sizeof(text) - 1);
+
+        text[n > 0 ? n : 0] = '\0';
+        told = told || strstr(text, "drop");
+        log_flush();
+    }
+    cr_expect(told, "the number of lines dropped is logged when there is room again");
+}
+
+Test(log, limit)
+{
+    struct log_limit limit = {0};
+    uint32_t held = 0, passed = 0;
+
+    for (int i = 0; i < 100; i++)
+        passed += log_limit_pass(&limit, INT64_C(5000000000), 10, &held);
+    cr_assert_eq(passed, 10);
+    cr_assert(log_limit_pass(&limit, INT64_C(6000000001), 10, &held));
+    cr_assert_eq(held, 90);
+    cr_assert(log_limit_pass(&limit, INT64_C(6000000002), 10, &held));
+    cr_assert_eq(held, 0);
+}

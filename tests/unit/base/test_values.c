@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* The small value modules: err, buf, addr, clock, fd, random, utf8. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <syncer/base/addr.h>
+#include <syncer/base/clock.h>
+#include <syncer/base/err.h>
+#include <syncer/base/fd.h>
+#include <syncer/base/macros.h>
+#include <syncer/base/random.h>
+#include <syncer/base/utf8.h>
+
+TestSuite(values, .timeout = 30);
+
+Test(values, err_gets_context_and_is_cut)
+{
+    struct err err;
+    char much[2 * ERR_TEXT_BYTES];
+
+    cr_assert_eq(err_set(&err, "%d is no port", 7), -1);
+    cr_assert_eq(err_context(&err, "config.yaml:%d", 3), -1);
+    cr_assert_str_eq(err.text, "config.yaml:3: 7 is no port");
+    err_set_errno(&err, ENOENT, "%s", "/x");
+    cr_assert_str_eq(err.text, "/x: No such file or directory");
+    memset(much, 'a', sizeof(much) - 1);
+    much[sizeof(much) - 1] = '\0';
+    err_set(&err, "%s", much);
+    err_context(&err, "%s", much);
+    cr_assert_eq(strlen(err.text), ERR_TEXT_BYTES - 1);
+    cr_assert_eq(err_set(NULL, "nobody"), -1);
+}
+
+Test(values, buf_is_bounded_and_failure_sticks)
+{
+    struct buf buf;
+
+    buf_init(&buf, 10);
+    cr_assert_str_eq(buf_str(&buf), "");
+    buf_add_str(&buf, "12345");
+    buf_addf(&buf, "%d", 67);
+    cr_assert_str_eq(buf_str(&buf), "1234567");
+    buf_add_str(&buf, "890x");
+    cr_assert(buf.failed && buf.len == 7);
+    buf_add_char(&buf, '8');
+    cr_assert_eq(buf.len, 7, "after a failure nothing more is added");
+    buf_clear(&buf);
+    buf_add_str(&buf, "0123456789");
+    cr_assert(!buf.failed && buf.len == 10);
+    buf_drop_front(&buf, 4);
+    cr_assert_str_eq(buf_str(&buf), "456789");
+    buf_wipe(&buf);
+    cr_assert(!buf.data && buf.len == 0);
+}
+
+Test(values, addr)
+{
+    static const struct {
+        const char *text, *back; /* NULL: refused */
+    } rows[] = {
+        {"127.0.0.1", "127.0.0.1"}, {"::1", "::1"},       {"::ffff:10.0.0.1", "10.0.0.1"}, {"2001:DB8:0:0::1", "2001:db8::1"},
+        {"", NULL},                 {"1.2.3", NULL},      {"1.2.3.4 ", NULL},              {"[::1]", NULL},
+        {"fe80::1%eth0", NULL},     {"01.2.3.4", NULL},   {"host", NULL},                  {"1.2.3.4.5", NULL},
+    };
+    char out[ADDR_TEXT_BYTES];
+    struct addr a, b;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        int rc = addr_parse(&a, rows[i].text, strlen(rows[i].text));
+
+        cr_expect_eq(rc, rows[i].back ? 0 : -1, "%s", rows[i].text);
+        cr_expect(rc != 0 || strcmp(addr_format(&a, out), rows[i].back) == 0, "%s: %s", rows[i].text, out);
+    }
+    cr_assert_eq(addr_parse(&a, "10.0.0.1", 8), 0);
+    cr_assert_eq(addr_parse(&b, "::ffff:10.0.0.1", 15), 0);
+    cr_assert(addr_equal(&a, &b));
+}
+
+Test(values, dates)
+{
+    char http[CLOCK_HTTP_DATE_BYTES], iso[CLOCK_ISO_BYTES];
+
+    clock_http_date(INT64_C(784111777000), http);
+    cr_assert_str_eq(http, "Sun, 06 Nov 1994 08:49:37 GMT");
+    clock_iso(INT64_C(951782400123), iso);
+    cr_assert_str_eq(iso, "2000-02-29T00:00:00.123Z");
+}
+
+Test(values, fd_read_file_is_bounded)
+{
+    char path[] = "/tmp/syncer-test-XXXXXX";
+    int fd = mkstemp(path);
+    struct err err;
+    struct buf buf;
+
+    cr_assert(fd >= 0 && fd_write_all(fd, "0123456789", 10) == 0);
+    buf_init(&buf, 10);
+    cr_assert_eq(fd_read_file(path, &buf, &err), 0);
+    cr_assert_str_eq(buf_str(&buf), "0123456789");
+    buf_clear(&buf);
+    cr_assert_eq(fd_write_all(fd, "x", 1), 0);
+    cr_assert_eq(fd_read_file(path, &buf, &err), -1);
+    cr_assert(strstr(err.text, path) && strstr(err.text, "larger than 10 bytes"), "%s", err.text);
+    unlink(path);
+    cr_assert_eq(fd_read_file(path, &buf, &err), -1);
+    cr_assert_eq(fd_read_file("/dev", &buf, &err), -1);
+    cr_assert(strstr(err.text, "not a regular file"), "%s", err.text);
+    fd_close(&fd);
+    cr_assert_eq(fd, -1);
+    buf_release(&buf);
+}
+
+Test(values, random)
+{
+    unsigned seen[7] = {0};
+    char hex[RANDOM_HEX_BYTES(8)], a[KEYED_HASH_BYTES], b[KEYED_HASH_BYTES];
+
+    for (int i = 0; i < 7000; i++)
+        seen[random_below(7)]++;
+    for (int i = 0; i < 7; i++)
+        cr_expect(seen[i] > 700 && seen[i] < 1300, "%d: %u", i, seen[i]);
+    random_hex(hex, 8);
+    cr_assert_eq(strspn(hex, "0123456789abcdef"), 16);
+    keyed_hash("token", 5, a);
+    keyed_hash("token", 5, b);
+    cr_assert_str_eq(a, b);
+    keyed_hash("tokem", 5, b);
+    cr_assert_str_neq(a, b);
+}
+
+Test(values, utf8_round_trip)
+{
+    for (uint32_t code = 0; code <= 0x10ffff; code++) {
+        char text[4];
+        uint32_t back = 0;
+        size_t len;
+
+        if (code >= 0xd800 && code < 0xe000)
+            continue;
+        len = utf8_encode(code, text);
+        cr_assert(utf8_decode(text, len, &back) == len && back == code);
+        cr_assert(len == 1 || utf8_decode(text, len - 1, &back) == 0);
+    }
+}
+
+Test(values, utf8_refuses)
+{
+    static const char *const bad[] = {"\x80", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xc3("};
+    uint32_t code;
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        cr_expect_eq(utf8_decode(bad[i], strlen(bad[i]), &code), 0, "%zu", i);
+}
