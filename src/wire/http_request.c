@@ -215,10 +215,10 @@ enum http_progress http_request_parse(struct http_request *req, const char *data
         uint32_t at = req->scanned;
 
         req->error = check_byte(req, data, at, limits);
-        if (req->error != HTTP_REQUEST_OK)
-            return HTTP_BAD;
         req->scanned++;
-        if (data[at] == '\n') {
+        if (req->error != HTTP_REQUEST_OK) {
+            progress = HTTP_BAD;
+        } else if (data[at] == '\n') {
             struct slice line = {.off = req->line_start, .len = at - 1 - req->line_start};
 
             progress = take_line(req, data, line, limits);

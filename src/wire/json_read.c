@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define JSMN_STATIC
-#define JSMN_STRICT
 #define JSMN_PARENT_LINKS /* without them closing a bracket searches backwards: quadratic in long lists */
 #include <jsmn.h>
 

@@ -17,6 +17,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#include <syncer/base/macros.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
@@ -28,7 +31,12 @@ struct log_field {
     int64_t num;
 };
 
-#define LOG_STR(k, s) ((struct log_field){.key = (k), .str = (s) ? (s) : "", .len = (s) ? strlen(s) : 0})
+/* A string; NULL is logged as an empty one. */
+static inline struct log_field log_str_field(const char *key, const char *str)
+{
+    return (struct log_field){.key = key, .str = str ? str : "", .len = str ? strlen(str) : 0};
+}
+#define LOG_STR(k, s) log_str_field((k), (s))
 #define LOG_BYTES(k, s, n) ((struct log_field){.key = (k), .str = (s), .len = (n)})
 #define LOG_INT(k, n) ((struct log_field){.key = (k), .num = (int64_t)(n)})
 
@@ -43,9 +51,6 @@ struct log_field {
 #define log_warn(msg, ...) LOG_AT(LOG_LEVEL_WARN, msg, ##__VA_ARGS__)
 #define log_info(msg, ...) LOG_AT(LOG_LEVEL_INFO, msg, ##__VA_ARGS__)
 #define log_debug(msg, ...) LOG_AT(LOG_LEVEL_DEBUG, msg, ##__VA_ARGS__)
-
-#include <string.h>
-#include <syncer/base/macros.h>
 
 /* `process`: "master" or "worker", a literal. Until it is called, lines go out as "syncer". */
 void log_open(const char *process);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The log through a real pipe as descriptor 2: escaping, cutting, and that a reader who stalls stops nobody. */
+#include <config.h>
+
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <string.h>
