@@ -16,7 +16,7 @@
 #include "log_sink.h"
 
 /* What a turn may log before lines are dropped; static, so that the log works when memory is out. */
-#define BUFFER_BYTES (64 * 1024)
+#define BUFFER_BYTES ((size_t)64 * 1024)
 
 static struct {
     const char *process;

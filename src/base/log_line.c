@@ -137,6 +137,7 @@ static void add_field(struct line *line, const char *key, const char *str, size_
     }
 }
 
+/* `out` is written through line.data. NOLINTNEXTLINE(readability-non-const-parameter) */
 size_t log_line_format(char out[LOG_LINE_BYTES], enum log_format format, const struct log_head *head,
                        const char *msg, const struct log_field *fields, size_t n)
 {

@@ -3,6 +3,7 @@
  * Finds the end of a body (RFC 9112 sections 6 and 7) and throws the body away: nobody here wants one, but where it
  * ends decides what is read as the next message.
  */
+#include <syncer/base/macros.h>
 #include <syncer/wire/http_scan.h>
 
 /* A chunk-size line with its extensions, and a whole trailer section, in bytes. */
@@ -75,7 +76,7 @@ static enum http_progress size_byte(struct http_body *body, unsigned char c)
         }
         if (body->state == SIZE_FIRST)
             return bad(body, "chunk size is not hexadecimal");
-        /* fall through */
+        FALLTHROUGH;
     case SIZE_BLANK:
         if (c == '\r' && body->state == SIZE)
             body->state = SIZE_LF;

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include <syncer/base/macros.h>
 #include <syncer/wire/json_stream.h>
 
 enum stream_state {
@@ -88,7 +89,7 @@ static enum json_stream_event structure_byte(struct json_stream *stream, char c)
             stream->state = MEMBER_NEXT;
             return c == ',' ? JSON_STREAM_MORE : bad(stream, "neither comma nor } behind a member");
         }
-        /* fall through */
+        FALLTHROUGH;
     case MEMBER_NEXT:
         stream->state = NAME;
         stream->key_len = 0;
@@ -108,7 +109,7 @@ static enum json_stream_event structure_byte(struct json_stream *stream, char c)
             stream->state = ITEM_NEXT;
             return c == ',' ? JSON_STREAM_MORE : bad(stream, "neither comma nor ] behind an item");
         }
-        /* fall through */
+        FALLTHROUGH;
     case ITEM_NEXT:
         stream->state = ITEM;
         return JSON_STREAM_MORE;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define FALLTHROUGH __attribute__((fallthrough))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* The struct that holds `member`, from a pointer to that member. */
