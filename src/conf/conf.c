@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Defaults, environment, printing: everything around the table but the file reader and the checks of the whole. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <syncer/base/fd.h>
+#include <syncer/base/macros.h>
+
+#include "key.h"
+
+#define DEFAULT_LISTEN "0.0.0.0:8080"
+
+int conf_init(struct conf *conf, struct err *err)
+{
+    *conf = (struct conf){0};
+    for (size_t i = 0; i < n_keys; i++) {
+        void *field = (char *)conf + keys[i].offset;
+
+        if (keys[i].type == KEY_STRING) {
+            if (keys[i].text && key_set(conf, &keys[i], keys[i].text, err) != 0)
+                return -1;
+        } else if (keys[i].type == KEY_BOOL) {
+            *(bool *)field = keys[i].def != 0;
+        } else if (keys[i].type == KEY_ENUM) {
+            *(int *)field = (int)keys[i].def;
+        } else {
+            *(int64_t *)field = keys[i].def;
+        }
+    }
+    return key_add_listen(conf, DEFAULT_LISTEN, err);
+}
+
+void conf_free(struct conf *conf)
+{
+    for (size_t i = 0; i < n_keys; i++)
+        if (keys[i].type == KEY_STRING)
+            free(*(char **)(void *)((char *)conf + keys[i].offset));
+    key_clear_listen(conf);
+    free(conf->static_pods);
+    *conf = (struct conf){0};
+}
+
+int conf_read_file(struct conf *conf, const char *path, struct err *err)
+{
+    struct buf text;
+    int rc;
+
+    buf_init(&text, CONF_MAX_BYTES);
+    rc = fd_read_file(path, &text, err);
+    if (rc == 0)
+        rc = conf_read_text(conf, path, buf_str(&text), text.len, err);
+    buf_release(&text);
+    return rc;
+}
+
+/* --- environment --- */
+
+/* What Kubernetes sets for a Service called syncer: SYNCER_SERVICE_HOST, SYNCER_PORT=tcp://10.0.0.1:8080,
+ * SYNCER_PORT_8080_TCP_ADDR and so on. */
+static bool is_service_link(const char *name, const char *value)
+{
+    return strncmp(name, "service_", 8) == 0 || strncmp(name, "port_", 5) == 0 ||
+           (strcmp(name, "port") == 0 && (strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0));
+}
+
+static int read_listen(struct conf *conf, const char *list, struct err *err)
+{
+    char item[256];
+
+    key_clear_listen(conf);
+    while (list) {
+        size_t len = strcspn(list, ",");
+
+        if (len >= sizeof(item))
+            return err_set(err, "an address that is too long");
+        memcpy(item, list, len);
+        item[len] = '\0';
+        if (key_add_listen(conf, item, err) != 0)
+            return -1;
+        list = list[len] ? list + len + 1 : NULL;
+    }
+    return 0;
+}
+
+static void note_unknown(struct conf_notes *notes, const char *name)
+{
+    const char *nearest = key_nearest(name);
+
+    if (notes->n < CONF_MAX_NOTES)
+        err_set(&notes->items[notes->n++], "environment: SYNCER_%.60s is no setting%s%s", name,
+                nearest ? "; the nearest is " : "", nearest ? nearest : "");
+}
+
+static int read_variable(struct conf *conf, const char *name, const char *value, struct conf_notes *notes,
+                         struct err *err)
+{
+    const struct key *key = key_find(name);
+
+    if (is_service_link(name, value))
+        return 0;
+    if (strcmp(name, "listen") == 0)
+        return read_listen(conf, value, err);
+    if (strcmp(name, "static") == 0)
+        return err_set(err, "can only be set in the file");
+    if (key)
+        return key_set(conf, key, value, err);
+    note_unknown(notes, name);
+    return 0;
+}
+
+int conf_read_env(struct conf *conf, char *const *env, struct conf_notes *notes, struct err *err)
+{
+    static const char prefix[] = "SYNCER_";
+    char name[64];
+
+    for (; *env; env++) {
+        const char *text = *env + sizeof(prefix) - 1, *equals = strchr(*env, '=');
+        size_t len;
+
+        if (strncmp(*env, prefix, sizeof(prefix) - 1) != 0 || !equals || equals < text)
+            continue;
+        len = (size_t)(equals - text);
+        if (len >= sizeof(name))
+            continue; /* longer than any setting */
+        for (size_t i = 0; i < len; i++)
+            name[i] = (char)tolower((unsigned char)text[i]);
+        name[len] = '\0';
+        if (read_variable(conf, name, equals + 1, notes, err) != 0)
+            return err_context(err, "environment: SYNCER_%.*s", (int)len, text);
+    }
+    return 0;
+}
+
+/* --- printing --- */
+
+static void print_static(const struct conf *conf, struct buf *out)
+{
+    char text[ADDR_TEXT_BYTES];
+
+    if (conf->n_static_pods > 0)
+        buf_add_str(out, "static:\n");
+    for (size_t i = 0; i < conf->n_static_pods; i++) {
+        const struct conf_static_pod *pod = &conf->static_pods[i];
+
+        buf_add_str(out, "  - name: ");
+        key_print_quoted(out, pod->name);
+        buf_addf(out, "\n    address: \"%s\"\n", addr_format(&pod->address, text));
+        if (pod->port)
+            buf_addf(out, "    port: %u\n", (unsigned)pod->port);
+    }
+}
+
+void conf_print(const struct conf *conf, struct buf *out)
+{
+    for (size_t i = 0; i < n_keys; i++) {
+        size_t before = out->len;
+
+        buf_addf(out, "%s: ", keys[i].name);
+        if (key_print(conf, &keys[i], out))
+            buf_add_char(out, '\n');
+        else if (!out->failed)
+            out->len = before; /* not set: there is no way to write that but to leave it out */
+    }
+    buf_add_str(out, "listen:\n");
+    for (size_t i = 0; i < conf->n_listen; i++) {
+        buf_add_str(out, "  - ");
+        key_print_quoted(out, conf->listen[i]);
+        buf_add_char(out, '\n');
+    }
+    print_static(conf, out);
+}
+
+int64_t conf_patience_ms(const struct conf *conf)
+{
+    int64_t patience = conf->retries * conf->sync_timeout_ms;
+    int64_t most = conf->request_deadline_ms - conf->connection_timeout_ms - 50;
+
+    return patience < most ? patience : most;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* What one value can't tell: required keys, values that must fit together, and what is better known. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <syncer/base/macros.h>
+
+#include "key.h"
+
+PRINTF_LIKE(2, 3) static void note(struct conf_notes *notes, const char *fmt, ...)
+{
+    va_list args;
+
+    if (notes->n == CONF_MAX_NOTES)
+        return;
+    va_start(args, fmt);
+    vsnprintf(notes->items[notes->n].text, ERR_TEXT_BYTES, fmt, args);
+    va_end(args);
+    notes->n++;
+}
+
+static bool all_of(const char *text, const char *set)
+{
+    return strspn(text, set) == strlen(text);
+}
+
+#define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+static int check_source(struct conf *conf, bool in_cluster, struct err *err)
+{
+    if (conf->pods == CONF_PODS_AUTO)
+        conf->pods = in_cluster ? CONF_PODS_KUBERNETES : CONF_PODS_STATIC;
+    if (conf->pods == CONF_PODS_KUBERNETES && !conf->deployment)
+        return err_set(err, "deployment: is required where pods come from kubernetes");
+    if (conf->pods == CONF_PODS_STATIC && conf->n_static_pods == 0)
+        return err_set(err, "static: a list of {name, address, port} is required where pods are static");
+    return 0;
+}
+
+static int check_static(const struct conf *conf, struct err *err)
+{
+    for (size_t i = 0; i < conf->n_static_pods; i++) {
+        const struct conf_static_pod *a = &conf->static_pods[i];
+
+        if (!all_of(a->name, ALNUM "-."))
+            return err_set(err, "static: \"%.60s\" should be a DNS-1123 name", a->name);
+        for (size_t j = 0; j < i; j++) {
+            const struct conf_static_pod *b = &conf->static_pods[j];
+
+            if (strcmp(a->name, b->name) == 0)
+                return err_set(err, "static: %.60s is there twice", a->name);
+            if (addr_equal(&a->address, &b->address) && a->port == b->port)
+                return err_set(err, "static: %.60s and %.60s have the same address", b->name, a->name);
+        }
+    }
+    return 0;
+}
+
+static int check_probe(const struct conf *conf, struct err *err)
+{
+    if (!conf->host)
+        return err_set(err, "host: is required: the Host of the probes");
+    if (!all_of(conf->host, ALNUM "-._") || strlen(conf->host) > 253)
+        return err_set(err, "host: \"%.60s\" should be a DNS name without port", conf->host);
+    if (!conf->path)
+        return err_set(err, "path: is required: the probe location on the pods");
+    if (conf->path[0] != '/' || !all_of(conf->path, ALNUM "-._~!$&'()*+,;=:@/?%"))
+        return err_set(err, "path: \"%.60s\" should begin with / and have no blank", conf->path);
+    if (!all_of(conf->cookie, ALNUM "!#$%&'*+-.^_`|~"))
+        return err_set(err, "cookie: \"%.60s\" should be a token (RFC 9110)", conf->cookie);
+    if (!conf->tls_cert != !conf->tls_key)
+        return err_set(err, "%s: is required beside %s", conf->tls_cert ? "tls_key" : "tls_cert",
+                       conf->tls_cert ? "tls_cert" : "tls_key");
+    return 0;
+}
+
+static int check_times(const struct conf *conf, struct conf_notes *notes, struct err *err)
+{
+    int64_t patience = conf_patience_ms(conf);
+
+    if (patience < 0)
+        return err_set(err, "request_deadline: %" PRId64 "ms should be more than connection_timeout + 50ms",
+                       conf->request_deadline_ms);
+    if (patience * 10 < conf->zone_sync_interval_ms * 12)
+        note(notes, "a check is patient for %" PRId64 " ms only, less than 1.2 x zone_sync_interval (%" PRId64
+                    " ms): healthy logins can come out as NotSynced; raise retries, sync_timeout or request_deadline",
+             patience, conf->zone_sync_interval_ms);
+    return 0;
+}
+
+int conf_check(struct conf *conf, bool in_cluster, struct conf_notes *notes, struct err *err)
+{
+    if (check_source(conf, in_cluster, err) != 0 || check_static(conf, err) != 0 || check_probe(conf, err) != 0 ||
+        check_times(conf, notes, err) != 0)
+        return -1;
+    if (conf->scheme == CONF_SCHEME_HTTP)
+        note(notes, "scheme is http: tokens travel in clear and nothing proves who answers");
+    else if (!conf->tls_verify)
+        note(notes, "tls_verify is false: nothing proves who answers the probes");
+    return 0;
+}

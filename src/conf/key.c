@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* One value at a time: from text into struct conf and back. Which text belongs to which key is the readers' business. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <syncer/base/macros.h>
+
+#include "key.h"
+
+const struct key keys[] = {
+#define CONF_STRING(key, def, doc) {#key, KEY_STRING, offsetof(struct conf, key), 0, 0, 0, def},
+#define CONF_INT(key, def, min, max, doc) {#key, KEY_INT, offsetof(struct conf, key), def, min, max, NULL},
+#define CONF_AUTO(key, min, max, doc) {#key, KEY_AUTO, offsetof(struct conf, key), 0, min, max, NULL},
+#define CONF_MS(key, def, min, max, doc) {#key, KEY_MS, offsetof(struct conf, key##_ms), def, min, max, NULL},
+#define CONF_BOOL(key, def, doc) {#key, KEY_BOOL, offsetof(struct conf, key), def, 0, 0, NULL},
+#define CONF_ENUM(key, names, def, doc) {#key, KEY_ENUM, offsetof(struct conf, key), def, 0, 0, names},
+#include <syncer/conf/keys.def>
+};
+const size_t n_keys = ARRAY_LEN(keys);
+
+const struct key *key_find(const char *name)
+{
+    for (size_t i = 0; i < n_keys; i++)
+        if (strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+/* Levenshtein's distance, one row at a time; long names are not near to anything. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[33], n = strlen(b);
+
+    if (n >= ARRAY_LEN(row))
+        return n;
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t corner = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t best = corner + (a[i - 1] != b[j - 1]);
+
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            corner = row[j];
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+const char *key_nearest(const char *name)
+{
+    static const char *const lists[] = {"listen", "static"};
+    size_t best = 4;
+    const char *found = NULL;
+
+    for (size_t i = 0; i < n_keys + ARRAY_LEN(lists); i++) {
+        const char *known = i < n_keys ? keys[i].name : lists[i - n_keys];
+        size_t d = distance(name, known);
+
+        if (d < best && d < strlen(known)) {
+            best = d;
+            found = known;
+        }
+    }
+    return found;
+}
+
+int key_parse_int(const char *text, int64_t min, int64_t max, int64_t *out)
+{
+    int64_t n = 0;
+
+    if (!*text)
+        return -1;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || n > INT32_MAX)
+            return -1;
+        n = n * 10 + (*text - '0');
+    }
+    *out = n;
+    return n >= min && n <= max ? 0 : -1;
+}
+
+static int set_string(char **field, const char *text, struct err *err)
+{
+    char *copy;
+
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            return err_set(err, "has a control character");
+    if (!*text)
+        return err_set(err, "is empty");
+    copy = strdup(text);
+    if (!copy)
+        return err_set(err, "out of memory");
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
+/* "150", "150ms", "2s", "1m". */
+static int set_ms(int64_t *field, const struct key *key, const char *text, struct err *err)
+{
+    static const struct {
+        const char *unit;
+        int64_t ms;
+    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"", 1}};
+    size_t digits = strspn(text, "0123456789");
+    char number[16];
+    int64_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(units) && digits > 0 && digits < sizeof(number); i++) {
+        if (strcmp(text + digits, units[i].unit) != 0)
+            continue;
+        memcpy(number, text, digits);
+        number[digits] = '\0';
+        if (key_parse_int(number, 0, INT32_MAX, &n) != 0 || n * units[i].ms < key->min || n * units[i].ms > key->max)
+            break;
+        *field = n * units[i].ms;
+        return 0;
+    }
+    return err_set(err, "\"%.40s\" should be a time from %" PRId64 "ms to %" PRId64 "ms, such as 150ms or 2s (a bare "
+                        "number is milliseconds)", text, key->min, key->max);
+}
+
+static int set_enum(int *field, const char *names, const char *text, struct err *err)
+{
+    const char *name = names;
+
+    for (int i = 0; name; i++) {
+        size_t len = strcspn(name, "|");
+
+        if (strlen(text) == len && memcmp(text, name, len) == 0) {
+            *field = i;
+            return 0;
+        }
+        name = name[len] ? name + len + 1 : NULL;
+    }
+    return err_set(err, "\"%.40s\" should be one of %s", text, names);
+}
+
+static int set_bool(bool *field, const char *text, struct err *err)
+{
+    if (strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+        return err_set(err, "\"%.40s\" should be true or false", text);
+    *field = text[0] == 't';
+    return 0;
+}
+
+int key_set(struct conf *conf, const struct key *key, const char *text, struct err *err)
+{
+    void *field = (char *)conf + key->offset;
+    int64_t n = 0;
+
+    switch (key->type) {
+    case KEY_STRING:
+        return set_string(field, text, err);
+    case KEY_BOOL:
+        return set_bool(field, text, err);
+    case KEY_ENUM:
+        return set_enum(field, key->text, text, err);
+    case KEY_MS:
+        return set_ms(field, key, text, err);
+    case KEY_AUTO:
+    case KEY_INT:
+        break;
+    }
+    if ((key->type != KEY_AUTO || strcmp(text, "auto") != 0) && key_parse_int(text, key->min, key->max, &n) != 0)
+        return err_set(err, "\"%.40s\" should be %sa whole number from %" PRId64 " to %" PRId64, text,
+                       key->type == KEY_AUTO ? "auto or " : "", key->min, key->max);
+    *(int64_t *)field = n;
+    return 0;
+}
+
+void key_print_quoted(struct buf *out, const char *text)
+{
+    buf_add_char(out, '"');
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            buf_add_char(out, '\\');
+        buf_add_char(out, *text);
+    }
+    buf_add_char(out, '"');
+}
+
+static void print_enum(struct buf *out, const char *names, int index)
+{
+    for (; index > 0; index--)
+        names += strcspn(names, "|") + 1;
+    buf_add(out, names, strcspn(names, "|"));
+}
+
+bool key_print(const struct conf *conf, const struct key *key, struct buf *out)
+{
+    const void *field = (const char *)conf + key->offset;
+
+    switch (key->type) {
+    case KEY_STRING:
+        if (!*(char *const *)field)
+            return false;
+        key_print_quoted(out, *(char *const *)field);
+        break;
+    case KEY_BOOL:
+        buf_add_str(out, *(const bool *)field ? "true" : "false");
+        break;
+    case KEY_ENUM:
+        print_enum(out, key->text, *(const int *)field);
+        break;
+    case KEY_MS:
+        buf_addf(out, "%" PRId64 "ms", *(const int64_t *)field);
+        break;
+    case KEY_AUTO:
+    case KEY_INT:
+        if (key->type == KEY_AUTO && *(const int64_t *)field == 0)
+            buf_add_str(out, "auto");
+        else
+            buf_addf(out, "%" PRId64, *(const int64_t *)field);
+        break;
+    }
+    return true;
+}
+
+void key_clear_listen(struct conf *conf)
+{
+    while (conf->n_listen > 0)
+        free(conf->listen[--conf->n_listen]);
+}
+
+int key_add_listen(struct conf *conf, const char *text, struct err *err)
+{
+    char *copy = NULL;
+
+    if (conf->n_listen == CONF_MAX_LISTEN)
+        return err_set(err, "more than %d addresses", CONF_MAX_LISTEN);
+    if (set_string(&copy, text, err) != 0)
+        return -1;
+    conf->listen[conf->n_listen++] = copy;
+    return 0;
+}
