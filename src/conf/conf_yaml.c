@@ -244,8 +244,9 @@ static int read_document(struct reader *r)
         if (read_entry(r) != 0)
             return -1;
     }
-    if (next(r) != 0 || next(r) != 0)
-        return -1;
+    for (int i = 0; i < 2; i++) /* the document's end, then what is behind it */
+        if (next(r) != 0)
+            return -1;
     if (r->event.type == YAML_STREAM_END_EVENT)
         return 0;
     err_set(r->err, "there should be one document only");

@@ -15,7 +15,7 @@
 #include <syncer/base/buf.h>
 #include <syncer/base/err.h>
 
-#define CONF_MAX_BYTES (1024 * 1024) /* of a file */
+#define CONF_MAX_BYTES ((size_t)1024 * 1024) /* of a file */
 #define CONF_MAX_LISTEN 16
 #define CONF_MAX_NOTES 16
 #define CONF_NAME_BYTES 254 /* a pod's name, NUL included */
