@@ -12,7 +12,6 @@
 #define JSMN_PARENT_LINKS /* without them closing a bracket searches backwards: quadratic in long lists */
 #include <jsmn.h>
 
-#include <syncer/base/must.h>
 #include <syncer/base/utf8.h>
 #include <syncer/wire/json_read.h>
 
@@ -215,6 +214,18 @@ static size_t unescape(const char *s, size_t n, uint32_t *code)
     return 2;
 }
 
+/* The next character of the string from *s on, as UTF-8; its length there, or 0 for what no string here may hold. */
+static size_t next_char(const char **s, const char *end, char utf8[4])
+{
+    uint32_t code = 0;
+    size_t took = unescape(*s, (size_t)(end - *s), &code);
+
+    if (took == 0 || code == 0)
+        return 0;
+    *s += took;
+    return utf8_encode(code, utf8);
+}
+
 int json_str(const struct json_doc *doc, json_value v, char *out, size_t room)
 {
     const jsmntok_t *t = token(doc, v);
@@ -223,37 +234,39 @@ int json_str(const struct json_doc *doc, json_value v, char *out, size_t room)
     if (!t || t->type != JSMN_STRING)
         return -1;
     for (const char *s = doc->text + t->start, *end = doc->text + t->end; s < end;) {
-        uint32_t code = 0;
-        size_t took = unescape(s, (size_t)(end - s), &code), len;
         char utf8[4];
+        size_t len = next_char(&s, end, utf8);
 
-        if (took == 0 || code == 0)
-            return -1;
-        len = utf8_encode(code, utf8);
-        if (n + len >= room)
+        if (len == 0 || n + len >= room)
             return -1;
         memcpy(out + n, utf8, len);
         n += len;
-        s += took;
     }
-    if (n >= room || n > INT_MAX)
+    if (n >= room)
         return -1;
     out[n] = '\0';
-    return (int)n;
+    return (int)n; /* no text is longer than INT_MAX, and unescaping makes none longer */
 }
 
 bool json_is(const struct json_doc *doc, json_value v, const char *text)
 {
     const jsmntok_t *t = token(doc, v);
-    size_t len = strlen(text);
-    char plain[256];
+    size_t left = strlen(text);
 
-    must(len < sizeof(plain));
     if (!t || t->type != JSMN_STRING)
         return false;
     if (!memchr(doc->text + t->start, '\\', (size_t)(t->end - t->start)))
-        return (size_t)(t->end - t->start) == len && memcmp(doc->text + t->start, text, len) == 0;
-    return json_str(doc, v, plain, sizeof(plain)) == (int)len && memcmp(plain, text, len) == 0;
+        return (size_t)(t->end - t->start) == left && memcmp(doc->text + t->start, text, left) == 0;
+    for (const char *s = doc->text + t->start, *end = doc->text + t->end; s < end;) {
+        char utf8[4];
+        size_t len = next_char(&s, end, utf8);
+
+        if (len == 0 || len > left || memcmp(utf8, text, len) != 0)
+            return false;
+        text += len;
+        left -= len;
+    }
+    return left == 0;
 }
 
 json_value json_get(const struct json_doc *doc, json_value v, const char *key)

@@ -12,53 +12,66 @@ void json_writer_init(struct json_writer *w, struct buf *out)
     *w = (struct json_writer){.out = out, .first = 1};
 }
 
-/* What has to stand before a value or a key. */
-static void separate(struct json_writer *w)
+static uint64_t bit(const struct json_writer *w)
 {
-    uint64_t bit = UINT64_C(1) << w->depth;
-
-    if (w->after_key)
-        w->after_key = false;
-    else if (w->first & bit)
-        w->first &= ~bit;
-    else
-        buf_add_char(w->out, ',');
+    return UINT64_C(1) << w->depth;
 }
 
-static void begin(struct json_writer *w, char bracket)
+/* The comma before a member or an element that is not the first. At the top there is one value only. */
+static void separate(struct json_writer *w)
 {
-    separate(w);
+    if (w->first & bit(w)) {
+        w->first &= ~bit(w);
+    } else {
+        must(w->depth > 0);
+        buf_add_char(w->out, ',');
+    }
+}
+
+/* Before each value: in an object it has a key, and its comma stands before that. */
+static void begin_value(struct json_writer *w)
+{
+    must(w->after_key == ((w->objects & bit(w)) != 0));
+    if (!w->after_key)
+        separate(w);
+    w->after_key = false;
+}
+
+static void begin(struct json_writer *w, char bracket, bool object)
+{
+    begin_value(w);
     buf_add_char(w->out, bracket);
     must(w->depth < 63);
     w->depth++;
-    w->first |= UINT64_C(1) << w->depth;
+    w->first |= bit(w);
+    w->objects = object ? w->objects | bit(w) : w->objects & ~bit(w);
 }
 
-static void end(struct json_writer *w, char bracket)
+static void end(struct json_writer *w, char bracket, bool object)
 {
-    must(w->depth > 0 && !w->after_key);
+    must(w->depth > 0 && !w->after_key && object == ((w->objects & bit(w)) != 0));
     w->depth--;
     buf_add_char(w->out, bracket);
 }
 
 void json_object_begin(struct json_writer *w)
 {
-    begin(w, '{');
+    begin(w, '{', true);
 }
 
 void json_object_end(struct json_writer *w)
 {
-    end(w, '}');
+    end(w, '}', true);
 }
 
 void json_array_begin(struct json_writer *w)
 {
-    begin(w, '[');
+    begin(w, '[', false);
 }
 
 void json_array_end(struct json_writer *w)
 {
-    end(w, ']');
+    end(w, ']', false);
 }
 
 static void add_escaped(struct buf *out, uint32_t code)
@@ -93,7 +106,7 @@ static void add_string(struct buf *out, const char *str, size_t len)
 
 void json_key(struct json_writer *w, const char *key)
 {
-    must(!w->after_key);
+    must(!w->after_key && (w->objects & bit(w)));
     separate(w);
     add_string(w->out, key, strlen(key));
     buf_add_char(w->out, ':');
@@ -102,7 +115,7 @@ void json_key(struct json_writer *w, const char *key)
 
 void json_string(struct json_writer *w, const char *str, size_t len)
 {
-    separate(w);
+    begin_value(w);
     add_string(w->out, str, len);
 }
 
@@ -116,7 +129,7 @@ void json_cstring(struct json_writer *w, const char *str)
 
 void json_number(struct json_writer *w, int64_t n)
 {
-    separate(w);
+    begin_value(w);
     buf_addf(w->out, "%" PRId64, n);
 }
 
@@ -124,19 +137,19 @@ void json_decimal(struct json_writer *w, int64_t thousandths)
 {
     uint64_t size = thousandths < 0 ? -(uint64_t)thousandths : (uint64_t)thousandths;
 
-    separate(w);
+    begin_value(w);
     buf_addf(w->out, "%s%" PRIu64 ".%03" PRIu64, thousandths < 0 ? "-" : "", size / 1000, size % 1000);
 }
 
 void json_boolean(struct json_writer *w, bool b)
 {
-    separate(w);
+    begin_value(w);
     buf_add_str(w->out, b ? "true" : "false");
 }
 
 void json_null(struct json_writer *w)
 {
-    separate(w);
+    begin_value(w);
     buf_add_str(w->out, "null");
 }
 

@@ -102,6 +102,27 @@ Test(json_read, walks_by_path)
     json_doc_free(doc);
 }
 
+Test(json_read, compares_texts_of_any_length)
+{
+    struct json_doc *doc = json_doc_new(10);
+    char text[2003], wanted[2001];
+
+    memset(wanted, 'a', sizeof(wanted) - 1);
+    wanted[sizeof(wanted) - 1] = '\0';
+    snprintf(text, sizeof(text), "\"%s\"", wanted);
+    cr_assert_eq(json_doc_parse(doc, text, sizeof(text) - 1, NULL), 0);
+    cr_expect(json_is(doc, 0, wanted));
+    cr_expect_not(json_is(doc, 0, wanted + 1));
+    cr_assert_eq(parse(doc, "\"\\u0061b\\ud83d\\ude00\"", NULL), 0);
+    cr_expect(json_is(doc, 0, "ab\xf0\x9f\x98\x80"));
+    cr_expect_not(json_is(doc, 0, "ab"));
+    cr_expect_not(json_is(doc, 0, "ab\xf0\x9f\x98\x80x"));
+    cr_expect_not(json_is(doc, 0, ""));
+    cr_assert_eq(parse(doc, "\"\\ud83d\"", NULL), 0);
+    cr_expect_not(json_is(doc, 0, ""));
+    json_doc_free(doc);
+}
+
 Test(json_read, strings_and_numbers)
 {
     static const struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The JSON writer: commas, escapes, and that the reader reads what it wrote. */
 #include <criterion/criterion.h>
+#include <signal.h>
 
 #include <syncer/wire/json_read.h>
 #include <syncer/wire/json_write.h>
@@ -53,6 +54,49 @@ Test(json_write, any_bytes_come_back_as_json)
     json_doc_free(doc);
     buf_release(&buf);
 }
+
+/* Each breaks the nesting in its own way and must end the process. */
+static void misuse(int how)
+{
+    struct json_writer w;
+    struct buf buf;
+
+    buf_init(&buf, 1000);
+    json_writer_init(&w, &buf);
+    if (how == 0)
+        json_array_end(&w);
+    json_object_begin(&w);
+    if (how == 1)
+        json_number(&w, 1); /* no key */
+    if (how == 2)
+        json_array_end(&w);
+    json_key(&w, "a");
+    if (how == 3)
+        json_object_end(&w); /* no value */
+    if (how == 4)
+        json_key(&w, "b");
+    json_array_begin(&w);
+    if (how == 5)
+        json_key(&w, "c");
+    json_array_end(&w);
+    json_object_end(&w);
+    if (how == 6)
+        json_null(&w); /* a second value at the top */
+    buf_release(&buf);
+}
+
+#define MISUSE(n)                                                                                            \
+    Test(json_write, wrong_nesting_##n, .signal = SIGABRT)                                                   \
+    {                                                                                                        \
+        misuse(n);                                                                                           \
+    }
+MISUSE(0)
+MISUSE(1)
+MISUSE(2)
+MISUSE(3)
+MISUSE(4)
+MISUSE(5)
+MISUSE(6)
 
 Test(json_write, a_full_buffer_shows_as_failed)
 {
