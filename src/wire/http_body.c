@@ -3,19 +3,26 @@
  * Finds the end of a body (RFC 9112 sections 6 and 7) and throws the body away: nobody here wants one, but where it
  * ends decides what is read as the next message.
  */
-#include <syncer/base/macros.h>
 #include <syncer/wire/http_scan.h>
 
-/* A chunk-size line with its extensions, and a whole trailer section, in bytes. */
+/* In bytes: a chunk-size line with its extensions; all extensions of a body, or one-byte chunks could carry a thousand
+ * times what the body's limit allows; a whole trailer section. */
 #define MAX_SIZE_LINE 1024
+#define MAX_EXTENSIONS 8192
 #define MAX_TRAILERS 8192
 
 enum chunk_state {
     SIZE_FIRST, /* at least one hexadecimal digit */
     SIZE,
-    SIZE_BLANK, /* BWS before ';' */
-    EXT_START,  /* BWS after ';' */
-    EXT,
+    EXT_BLANK, /* BWS before ';' */
+    EXT_START, /* BWS before a name */
+    EXT_NAME,
+    EXT_EQUALS, /* BWS before '=', or before ';' where there is no value */
+    EXT_VALUE,  /* BWS before a value */
+    EXT_TOKEN,
+    EXT_QUOTED,
+    EXT_ESCAPED,
+    EXT_QUOTED_END,
     SIZE_LF,
     DATA,
     DATA_CR,
@@ -25,6 +32,7 @@ enum chunk_state {
     TRAILER_VALUE,
     TRAILER_LF,
     LAST_LF,
+    NO_STATE, /* not what the grammar says */
 };
 
 void http_body_init(struct http_body *body, enum http_body_kind kind, uint64_t length, uint64_t limit)
@@ -58,49 +66,72 @@ static enum http_progress end_size_line(struct http_body *body)
     return HTTP_MORE;
 }
 
+/* Behind a size or an extension: the line's end, the next extension, or a blank, after which the state is `blank`. */
+static enum chunk_state after_part(unsigned char c, enum chunk_state blank)
+{
+    if (c == '\r')
+        return SIZE_LF;
+    if (c == ';')
+        return EXT_START;
+    return c == ' ' || c == '\t' ? blank : NO_STATE;
+}
+
+/* chunk-ext = *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ), RFC 9112 section 7.1.1. */
+static enum chunk_state extension_state(enum chunk_state state, unsigned char c)
+{
+    bool blank = c == ' ' || c == '\t', tchar = http_is_tchar(c);
+
+    switch (state) {
+    case EXT_BLANK:
+        return blank ? EXT_BLANK : c == ';' ? EXT_START : NO_STATE;
+    case EXT_START:
+        return blank ? EXT_START : tchar ? EXT_NAME : NO_STATE;
+    case EXT_NAME:
+        return tchar ? EXT_NAME : c == '=' ? EXT_VALUE : after_part(c, EXT_EQUALS);
+    case EXT_EQUALS:
+        return blank ? EXT_EQUALS : c == '=' ? EXT_VALUE : c == ';' ? EXT_START : NO_STATE;
+    case EXT_VALUE:
+        return blank ? EXT_VALUE : c == '"' ? EXT_QUOTED : tchar ? EXT_TOKEN : NO_STATE;
+    case EXT_TOKEN:
+        return tchar ? EXT_TOKEN : after_part(c, EXT_BLANK);
+    case EXT_QUOTED:
+        if (c == '"' || c == '\\')
+            return c == '"' ? EXT_QUOTED_END : EXT_ESCAPED;
+        return http_is_field_vchar(c) ? EXT_QUOTED : NO_STATE;
+    case EXT_ESCAPED:
+        return http_is_field_vchar(c) ? EXT_QUOTED : NO_STATE;
+    default: /* EXT_QUOTED_END */
+        return after_part(c, EXT_BLANK);
+    }
+}
+
+static enum http_progress extension_byte(struct http_body *body, unsigned char c)
+{
+    body->state = extension_state((enum chunk_state)body->state, c);
+    if (body->state == NO_STATE)
+        return bad(body, "bad chunk extension");
+    if (++body->extensions > MAX_EXTENSIONS)
+        return bad(body, "chunk extensions too long");
+    return HTTP_MORE;
+}
+
 static enum http_progress size_byte(struct http_body *body, unsigned char c)
 {
     int digit = hex_digit(c);
 
     if (++body->line_len > MAX_SIZE_LINE)
         return bad(body, "chunk-size line too long");
-    switch ((enum chunk_state)body->state) {
-    case SIZE_FIRST:
-    case SIZE:
-        if (digit >= 0) {
-            if (body->left > UINT64_MAX >> 4)
-                return bad(body, "chunk size too large");
-            body->left = body->left << 4 | (unsigned)digit;
-            body->state = SIZE;
-            return HTTP_MORE;
-        }
-        if (body->state == SIZE_FIRST)
-            return bad(body, "chunk size is not hexadecimal");
-        FALLTHROUGH;
-    case SIZE_BLANK:
-        if (c == '\r' && body->state == SIZE)
-            body->state = SIZE_LF;
-        else if (c == ' ' || c == '\t')
-            body->state = SIZE_BLANK;
-        else if (c == ';')
-            body->state = EXT_START;
-        else
-            return bad(body, "chunk size is not hexadecimal");
-        return HTTP_MORE;
-    case EXT_START:
-        if (c == ' ' || c == '\t')
-            return HTTP_MORE;
-        if (!http_is_tchar(c))
-            return bad(body, "chunk extension without a name");
-        body->state = EXT;
-        return HTTP_MORE;
-    default: /* EXT */
-        if (c == '\r')
-            body->state = SIZE_LF;
-        else if (!http_is_field_vchar(c))
-            return bad(body, "control character in a chunk extension");
+    if (body->state != SIZE_FIRST && body->state != SIZE)
+        return extension_byte(body, c);
+    if (digit >= 0) {
+        if (body->left > UINT64_MAX >> 4)
+            return bad(body, "chunk size too large");
+        body->left = body->left << 4 | (unsigned)digit;
+        body->state = SIZE;
         return HTTP_MORE;
     }
+    body->state = body->state == SIZE ? after_part(c, EXT_BLANK) : NO_STATE;
+    return body->state == NO_STATE ? bad(body, "chunk size is not hexadecimal") : HTTP_MORE;
 }
 
 static enum http_progress trailer_byte(struct http_body *body, unsigned char c)
@@ -162,15 +193,9 @@ static enum http_progress chunk_byte(struct http_body *body, unsigned char c)
     case TRAILER_NAME:
     case TRAILER_VALUE:
         return trailer_byte(body, c);
-    case SIZE_FIRST:
-    case SIZE:
-    case SIZE_BLANK:
-    case EXT_START:
-    case EXT:
-    case DATA: /* not a byte at a time: see skip_data() */
-        break;
+    default: /* not DATA, which is not read a byte at a time: see skip_data() */
+        return size_byte(body, c);
     }
-    return size_byte(body, c);
 }
 
 static size_t skip_data(struct http_body *body, size_t len)

@@ -107,11 +107,16 @@ unsigned http_request_field(const struct http_request *req, const char *data, co
 
 static enum http_request_error check_host(struct http_request *req, const char *data)
 {
-    unsigned n = http_request_field(req, data, "host", &req->host);
+    struct slice host = {0};
+    unsigned n = http_request_field(req, data, "host", &host);
 
     if (n > 1 || (n == 0 && req->minor > 0))
         return HTTP_REQUEST_BAD_HOST;
-    return n == 0 || http_is_host(data + req->host.off, req->host.len) ? HTTP_REQUEST_OK : HTTP_REQUEST_BAD_HOST;
+    if (n == 1 && !http_is_host(data + host.off, host.len))
+        return HTTP_REQUEST_BAD_HOST;
+    if (req->host.len == 0) /* else the target named one, which wins: RFC 9112 section 3.2.2 */
+        req->host = host;
+    return HTTP_REQUEST_OK;
 }
 
 /* RFC 9112 section 6: any doubt about where the body ends is an error, since a proxy before us may have another view. */
@@ -150,7 +155,9 @@ static void read_options(struct http_request *req, const char *data)
             close = close || http_list_has(data, field->value, "close");
             keep = keep || http_list_has(data, field->value, "keep-alive");
         } else if (http_name_is(data, field->name, "expect")) {
-            req->expect_continue = req->minor > 0 && http_list_has(data, field->value, "100-continue");
+            /* To be ignored from a 1.0 client, which knows no interim answers. */
+            if (req->minor > 0 && http_list_has(data, field->value, "100-continue"))
+                req->expect_continue = true;
         }
     }
     req->keep_alive = !close && (req->minor > 0 || keep);
@@ -194,12 +201,14 @@ static enum http_request_error check_byte(const struct http_request *req, const 
                                           const struct http_request_limits *limits)
 {
     char c = data[at], before = at > req->line_start ? data[at - 1] : '\0';
+    uint32_t line_end = c == '\r' ? 1 : c == '\n' ? 2 : 0; /* the line end does not count as the line's */
 
-    if (!req->line_done && at - req->line_start >= limits->line_bytes + 2)
+    if (!req->line_done && at - req->line_start >= limits->line_bytes + line_end)
         return HTTP_REQUEST_LINE_TOO_LONG;
     if (at >= limits->head_bytes)
         return HTTP_REQUEST_HEAD_TOO_LARGE;
-    /* CR and LF only together; no other control character anywhere but HTAB in field values. */
+    /* CR and LF only together: RFC 9112 section 2.2 lets a server take LF alone, but not all proxies do, and where two
+     * parsers see different lines requests are smuggled. No other control character but HTAB in field values. */
     if ((c == '\n') == (before == '\r') && (c == '\n' || c == '\r' || http_is_field_vchar((unsigned char)c)))
         return HTTP_REQUEST_OK;
     return req->line_done ? HTTP_REQUEST_BAD_FIELD : HTTP_REQUEST_BAD_LINE;

@@ -36,6 +36,9 @@ static enum http_progress take_status_line(struct http_response *resp, const cha
     resp->status = (text[9] - '0') * 100 + (text[10] - '0') * 10 + (text[11] - '0');
     if (resp->status < 100 || resp->status > 599)
         return bad(resp, "bad status code");
+    for (size_t i = 12; i < len; i++)
+        if (!http_is_field_vchar((unsigned char)text[i]))
+            return bad(resp, "control character in the status line");
     if (resp->status == 101)
         return bad(resp, "switches protocols, which nobody asked for");
     resp->keep_alive = resp->minor > 0;
@@ -85,11 +88,14 @@ static enum http_progress end_head(struct http_response *resp)
     return HTTP_MORE;
 }
 
-/* The head of an interim answer is over: the next one begins (RFC 9110 section 15.2). */
+/* The head of an interim answer is over: the next one begins (RFC 9110 section 15.2). It has no body, so a length is a
+ * lie (RFC 9110 section 8.6): what is read as the final answer could be a body to somebody else. */
 static enum http_progress end_interim(struct http_response *resp)
 {
     uint32_t interim = resp->interim + 1;
 
+    if (resp->has_length || resp->coding != HTTP_CODING_NONE)
+        return bad(resp, "interim answer with a body");
     if (interim > HTTP_RESPONSE_MAX_INTERIM)
         return bad(resp, "too many interim answers");
     http_response_init(resp, resp->body_limit);
@@ -156,5 +162,7 @@ enum http_progress http_response_end(struct http_response *resp)
 {
     if (resp->head_done && resp->body.kind == HTTP_BODY_UNTIL_CLOSE)
         return HTTP_DONE;
-    return bad(resp, resp->scanned == 0 && !resp->head_done ? "closed before an answer" : "closed within the answer");
+    if (resp->scanned == 0 && resp->interim == 0)
+        return bad(resp, "closed before an answer");
+    return bad(resp, "closed within the answer");
 }

@@ -148,14 +148,13 @@ enum http_coding http_coding_add(enum http_coding so_far, const char *data, stru
 
         for (uint32_t i = 0; i < member.len; i++)
             token = token && http_is_tchar((unsigned char)data[member.off + i]);
-        if (!token || so_far == HTTP_CODING_BAD)
+        /* Behind chunked nothing may come: the body's end would be anybody's guess (RFC 9112 section 6.3). */
+        if (!token || so_far == HTTP_CODING_BAD || so_far == HTTP_CODING_CHUNKED)
             so_far = HTTP_CODING_BAD;
         else if (!http_name_is(data, member, "chunked"))
             so_far = HTTP_CODING_OTHER;
         else if (so_far == HTTP_CODING_NONE)
             so_far = HTTP_CODING_CHUNKED;
-        else if (so_far == HTTP_CODING_CHUNKED)
-            so_far = HTTP_CODING_BAD; /* chunked twice */
     }
     return so_far;
 }

@@ -79,7 +79,7 @@ static bool parse_path(const char *data, uint32_t off, uint32_t len, struct http
     return is_uri_text(data + off, path, ":@/") && (!mark || is_uri_text(mark + 1, len - path - 1, ":@/?"));
 }
 
-/* "http://host/path": what a proxy is asked. The host is checked and not used, since all hosts are one here. */
+/* "http://host/path": what a proxy is asked, and servers have to understand too (RFC 9112 section 3.2.2). */
 static bool parse_absolute(const char *data, struct slice target, struct http_request *req)
 {
     static const char *const schemes[] = {"http://", "https://"};
@@ -97,6 +97,7 @@ static bool parse_absolute(const char *data, struct slice target, struct http_re
         host++;
     if (!http_is_host(data + target.off + skip, host))
         return false;
+    req->host = (struct slice){.off = target.off + skip, .len = host};
     skip += host;
     return parse_path(data, target.off + skip, target.len - skip, req);
 }
@@ -108,6 +109,7 @@ bool http_parse_target(const char *data, struct slice target, struct http_reques
     if (req->method == HTTP_CONNECT) { /* authority-form, with a port */
         const char *text = data + target.off;
 
+        req->host = target;
         req->path = (struct slice){.off = target.off};
         return http_is_host(text, target.len) && text[target.len - 1] != ':' && text[target.len - 1] != ']' &&
                memchr(text, ':', target.len);

@@ -68,7 +68,8 @@ struct http_request {
     struct slice query;          /* without "?"; len 0 and off 0 = none */
     uint32_t n_fields;
     struct http_field fields[HTTP_REQUEST_MAX_FIELDS];
-    struct slice host;
+    struct slice host;           /* with its port: of the target where it names one, else of the Host field;
+                                  * empty only in HTTP/1.0 without Host */
     bool has_length, chunked;
     uint64_t content_length;
     bool keep_alive;             /* what version and Connection ask for */

@@ -51,7 +51,7 @@ enum http_coding {
     HTTP_CODING_NONE,
     HTTP_CODING_CHUNKED, /* exactly once and alone */
     HTTP_CODING_OTHER,   /* a coding that we do not know */
-    HTTP_CODING_BAD,     /* chunked twice, an empty member, a parameter, no token */
+    HTTP_CODING_BAD,     /* chunked twice or not last, an empty member, a parameter, no token */
 };
 /* Adds one more Transfer-Encoding line to what the lines before it came to. */
 enum http_coding http_coding_add(enum http_coding so_far, const char *data, struct slice value);
@@ -72,6 +72,7 @@ struct http_body {
     uint64_t limit;     /* more payload than this is HTTP_BAD */
     uint32_t state;     /* CHUNKED: the scanner's own */
     uint32_t line_len;  /* CHUNKED: bytes of the present size or trailer line, bounded */
+    uint32_t extensions; /* CHUNKED: bytes of chunk extensions so far, bounded over the whole body */
     uint32_t trailers;  /* CHUNKED: bytes of the trailer section so far, bounded */
     const char *error;  /* after HTTP_BAD: the rule broken, a literal */
 };

@@ -25,6 +25,16 @@ static const struct {
     {"-1\r\n", HTTP_BAD, 0},
     {"3 \r\nabc", HTTP_BAD, 0},
     {"3;\r\nabc", HTTP_BAD, 0},
+    {"3;a;b=c;d=\"e\\\"\t;f\" ;\tg = h\r\nabc\r\n0;z\r\n\r\n", HTTP_DONE, 40},
+    {"3;;\r\nabc", HTTP_BAD, 0},
+    {"3;a;\r\nabc", HTTP_BAD, 0},
+    {"3;a=\r\nabc", HTTP_BAD, 0},
+    {"3;a=b \r\nabc", HTTP_BAD, 0},
+    {"3;a b\r\nabc", HTTP_BAD, 0},
+    {"3;a=\"b\r\nabc", HTTP_BAD, 0},
+    {"3;a=\"b\"c\r\nabc", HTTP_BAD, 0},
+    {"3;a=\"b\x01\"\r\nabc", HTTP_BAD, 0},
+    {"3;a\nabc\r\n", HTTP_BAD, 0},
     {"3\nabc", HTTP_BAD, 0},
     {"3\r\nabcd\r\n", HTTP_BAD, 0},
     {"3\r\nab\r\n0\r\n\r\n", HTTP_BAD, 0},
@@ -33,6 +43,9 @@ static const struct {
     {"ffffffffffffffff\r\n", HTTP_BAD, 0}, /* beyond the limit */
     {"0\r\nT : v\r\n\r\n", HTTP_BAD, 0},
     {"0\r\n v\r\n\r\n", HTTP_BAD, 0},
+    {"0\r\n: v\r\n\r\n", HTTP_BAD, 0},
+    {"0\r\nT\r\n\r\n", HTTP_BAD, 0},
+    {"0\r\nT:\r\n v\r\n\r\n", HTTP_BAD, 0},
     {"0\r\nT: v\n\r\n", HTTP_BAD, 0},
     {"0\r\nT: a\x01\r\n\r\n", HTTP_BAD, 0},
 };
@@ -89,6 +102,11 @@ Test(http_body, nothing_is_endless)
     cr_assert(ends_within(&body, "1\r\na\r\n", 8 * 4096));
     http_body_init(&body, HTTP_BODY_CHUNKED, 0, 4096);
     cr_assert(ends_within(&body, "0", 4096)); /* a size of many zeros */
+    http_body_init(&body, HTTP_BODY_CHUNKED, 0, 1 << 20);
+    cr_assert(ends_within(&body, "1;name=value;name=value\r\na\r\n", 16384));
+    http_body_init(&body, HTTP_BODY_CHUNKED, 0, 4096);
+    http_body_skip(&body, "1;a=\"", 5, &used);
+    cr_assert(ends_within(&body, "\\\"", 4096));
     http_body_init(&body, HTTP_BODY_CHUNKED, 0, 4096);
     http_body_skip(&body, "0\r\n", 3, &used);
     cr_assert(ends_within(&body, "T: v\r\n", 16384));

@@ -36,7 +36,7 @@ static bool same(const struct http_request *a, const struct http_request *b)
            a->target.off == b->target.off && a->target.len == b->target.len && a->path.len == b->path.len &&
            a->query.off == b->query.off && a->query.len == b->query.len && a->keep_alive == b->keep_alive &&
            a->chunked == b->chunked && a->has_length == b->has_length && a->content_length == b->content_length &&
-           a->expect_continue == b->expect_continue && a->head_bytes == b->head_bytes &&
+           a->host.off == b->host.off && a->host.len == b->host.len && a->expect_continue == b->expect_continue && a->head_bytes == b->head_bytes &&
            memcmp(a->fields, b->fields, a->n_fields * sizeof(a->fields[0])) == 0;
 }
 
@@ -119,6 +119,12 @@ static const struct {
     {"GET * HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_REQUEST_BAD_TARGET},
     {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_REQUEST_OK},
     {"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_REQUEST_OK},
+    {"CONNECT a HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_REQUEST_BAD_TARGET},
+    {"CONNECT [::1] HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_REQUEST_BAD_TARGET},
+    {"GET a:443 HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_REQUEST_BAD_TARGET},
+    {"GET http://a/ HTTP/1.1\r\nHost: b b\r\n\r\n", HTTP_REQUEST_BAD_HOST},
+    {"GET http://a/ HTTP/1.1\r\n\r\n", HTTP_REQUEST_BAD_HOST},
+    {"OPTIONS * HTTP/1.1\r\nHost:\r\n\r\n", HTTP_REQUEST_BAD_HOST},
     {"CONNECT /x HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_REQUEST_BAD_TARGET},
     {"get / HTTP/1.1\r\nHost: a\r\n\r\n", HTTP_REQUEST_OK}, /* a token, of a method that nobody knows */
     {"GET / HTTP/1.1\r\n\r\n", HTTP_REQUEST_BAD_HOST},
@@ -160,6 +166,10 @@ static const struct {
     {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n", HTTP_REQUEST_BAD_CODING},
     {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;q=1\r\n\r\n", HTTP_REQUEST_BAD_CODING},
     {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", HTTP_REQUEST_UNKNOWN_CODING},
+    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", HTTP_REQUEST_BAD_CODING},
+    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n",
+     HTTP_REQUEST_BAD_CODING},
+    {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \vchunked\r\n\r\n", HTTP_REQUEST_BAD_FIELD},
     {"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", HTTP_REQUEST_UNKNOWN_CODING},
 };
 
@@ -210,6 +220,26 @@ Test(http_request, connection_tokens)
     }
 }
 
+Test(http_request, the_targets_host_wins)
+{
+    static const struct {
+        const char *text, *host;
+    } rows[] = {
+        {"GET /x HTTP/1.1\r\nHost: a:1\r\n\r\n", "a:1"},
+        {"GET http://b:2/x HTTP/1.1\r\nHost: a:1\r\n\r\n", "b:2"},
+        {"GET https://[::1]?q HTTP/1.0\r\n\r\n", "[::1]"},
+        {"CONNECT c:3 HTTP/1.1\r\nHost: a:1\r\n\r\n", "c:3"},
+        {"GET / HTTP/1.0\r\n\r\n", ""},
+    };
+    static struct http_request req;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        cr_assert_eq(outcome(rows[i].text, strlen(rows[i].text), &req), HTTP_REQUEST_OK, "row %zu", i);
+        cr_expect(req.host.len == strlen(rows[i].host) &&
+                  memcmp(rows[i].text + req.host.off, rows[i].host, req.host.len) == 0, "row %zu", i);
+    }
+}
+
 /* `before`, `n` times 'a', `after`. */
 static char *stretched(const char *before, size_t n, const char *after, size_t *len)
 {
@@ -235,10 +265,12 @@ Test(http_request, limits_are_exact)
     } rows[] = {
         {"GET /", 8000 - 14, end, HTTP_REQUEST_OK},
         {"GET /", 8000 - 13, end, HTTP_REQUEST_LINE_TOO_LONG},
-        {"GET /", 8000, "", HTTP_REQUEST_LINE_TOO_LONG}, /* before the line has ended */
+        {"GET /", 8000 - 5, "", HTTP_REQUEST_ERRORS}, /* a CR may come */
+        {"GET /", 8000 - 4, "", HTTP_REQUEST_LINE_TOO_LONG},
         {"GET / HTTP/1.1\r\nHost: a\r\nx: ", 16384 - 32, "\r\n\r\n", HTTP_REQUEST_OK},
         {"GET / HTTP/1.1\r\nHost: a\r\nx: ", 16384 - 31, "\r\n\r\n", HTTP_REQUEST_HEAD_TOO_LARGE},
-        {"GET / HTTP/1.1\r\nHost: a\r\nx: ", 17000, "", HTTP_REQUEST_HEAD_TOO_LARGE},
+        {"GET / HTTP/1.1\r\nHost: a\r\nx: ", 16384 - 28, "", HTTP_REQUEST_ERRORS},
+        {"GET / HTTP/1.1\r\nHost: a\r\nx: ", 16384 - 27, "", HTTP_REQUEST_HEAD_TOO_LARGE},
     };
     static struct http_request req;
 

@@ -48,6 +48,13 @@ static const struct {
     {"HTTP/1.1 600 x\r\n\r\n", HTTP_BAD, 0, false, 0},
     {"ICY 200 OK\r\n\r\n", HTTP_BAD, 0, false, 0},
     {"\r\n" OK "\r\n", HTTP_BAD, 0, false, 0},
+    {"HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n", HTTP_BAD, 0, false, 0},
+    {"HTTP/1.1 200\tOK\r\nContent-Length: 0\r\n\r\n", HTTP_BAD, 0, false, 0},
+    {OK "Content-Length: 1\r\nContent-Length: 2\r\n\r\n", HTTP_BAD, 0, false, 0},
+    {OK "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", HTTP_BAD, 0, false, 0},
+    {"HTTP/1.1 100 C\r\nContent-Length: 19\r\n\r\n" OK "\r\n", HTTP_BAD, 0, false, 0},
+    {"HTTP/1.1 103 C\r\nTransfer-Encoding: chunked\r\n\r\n" OK "\r\n", HTTP_BAD, 0, false, 0},
+    {OK "Transfer-Encoding: chunked\r\n\r\n1\r\nab", HTTP_BAD, 0, false, 0},
 };
 
 /* As the caller must: what was not used comes again in front of what is new. */
@@ -61,6 +68,35 @@ static enum http_progress feed(struct http_response *resp, const char *text, siz
     progress = http_response_parse(resp, guarded(text + *used, len - *used), len - *used, &more);
     *used += more;
     return progress;
+}
+
+/* One byte more each time. */
+static enum http_progress trickle(struct http_response *resp, const char *text, size_t len, size_t *used)
+{
+    enum http_progress progress = HTTP_MORE;
+
+    for (size_t end = 1; end <= len && progress == HTTP_MORE; end++) {
+        size_t more = 0;
+
+        progress = http_response_parse(resp, guarded(text + *used, end - *used), end - *used, &more);
+        *used += more;
+    }
+    return progress;
+}
+
+Test(http_response, rules_byte_by_byte)
+{
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t len = strlen(cases[i].text), used = 0;
+        struct http_response resp;
+
+        http_response_init(&resp, 16384);
+        cr_expect_eq(trickle(&resp, cases[i].text, len, &used), cases[i].progress, "case %zu", i);
+        if (cases[i].progress == HTTP_BAD)
+            continue;
+        cr_expect(resp.status == cases[i].status && resp.keep_alive == cases[i].keep, "case %zu", i);
+        cr_expect_eq(len - used, cases[i].surplus, "case %zu: used %zu", i, used);
+    }
 }
 
 Test(http_response, rules_however_cut)
