@@ -11,6 +11,23 @@
 
 #include <syncer/base/err.h>
 
+/* Sets "A: B". What does not fit is cut. */
+static void set_pair(struct err *err, const char *a, const char *b)
+{
+    const char *parts[] = {a, ": ", b};
+    char text[ERR_TEXT_BYTES];
+    size_t len = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        size_t n = strnlen(parts[i], sizeof(text) - 1 - len);
+
+        memcpy(text + len, parts[i], n);
+        len += n;
+    }
+    text[len] = '\0';
+    memcpy(err->text, text, len + 1);
+}
+
 int err_set(struct err *err, const char *fmt, ...)
 {
     char text[ERR_TEXT_BYTES];
@@ -25,40 +42,30 @@ int err_set(struct err *err, const char *fmt, ...)
     return -1;
 }
 
-/* Adds what fits. */
-static void append(struct err *err, const char *text)
-{
-    size_t used = strlen(err->text);
-
-    snprintf(err->text + used, sizeof(err->text) - used, "%.*s", (int)(sizeof(err->text) - 1 - used), text);
-}
-
 int err_set_errno(struct err *err, int errnum, const char *fmt, ...)
 {
+    char text[ERR_TEXT_BYTES];
     va_list args;
 
     if (err) {
         va_start(args, fmt);
-        vsnprintf(err->text, sizeof(err->text), fmt, args);
+        vsnprintf(text, sizeof(text), fmt, args);
         va_end(args);
-        append(err, ": ");
-        append(err, strerror(errnum));
+        set_pair(err, text, strerror(errnum));
     }
     return -1;
 }
 
 int err_context(struct err *err, const char *fmt, ...)
 {
-    struct err old;
+    char context[ERR_TEXT_BYTES];
     va_list args;
 
     if (err) {
-        old = *err;
         va_start(args, fmt);
-        vsnprintf(err->text, sizeof(err->text), fmt, args);
+        vsnprintf(context, sizeof(context), fmt, args);
         va_end(args);
-        append(err, ": ");
-        append(err, old.text);
+        set_pair(err, context, err->text);
     }
     return -1;
 }

@@ -23,10 +23,11 @@ struct line {
     bool cut;
 };
 
-/* Adds all or, when only the tail is left, nothing: then the line is cut here. */
+/* Adds all or, when only the tail is left, nothing: then the line is cut here. The closing quote of a value that just
+ * fitted stands in the tail, so `len` may be past the limit: it must not be subtracted from it. */
 static void add(struct line *line, const char *text, size_t n)
 {
-    if (line->cut || n > LOG_LINE_BYTES - TAIL_BYTES - line->len) {
+    if (line->cut || line->len + n > LOG_LINE_BYTES - TAIL_BYTES) {
         line->cut = true;
         return;
     }

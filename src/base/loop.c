@@ -216,7 +216,7 @@ static void hand_out(struct loop *loop)
  * timer would only spin. */
 static int wait_ns(struct loop *loop, int64_t ns)
 {
-    int64_t ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
+    int64_t ms = ns / NS_PER_MS + (ns % NS_PER_MS > 0);
 
 #ifdef HAVE_EPOLL_PWAIT2
     if (ns > 0 && !loop->coarse) {

@@ -84,6 +84,47 @@ Test(log, long_lines_are_cut_visibly)
     cr_expect(strlen(text) < 2500 && strstr(text, "cut=true\n"));
 }
 
+/* An even number of quotes that are not escaped. */
+static bool quotes_are_closed(const char *s)
+{
+    bool open = false;
+
+    for (; *s; s++) {
+        if (*s == '\\')
+            s++;
+        else if (*s == '"')
+            open = !open;
+    }
+    return !open;
+}
+
+/* Every length at which the cut may fall, with characters that take one byte, several, and an escape; the field behind
+ * must be left out or be whole. */
+Test(log, lines_are_well_formed_wherever_they_are_cut)
+{
+    static const char *const units[] = {"a", " ", "\xc3\xa4", "\n", "\x01", "\xff"};
+    static char value[4096];
+
+    for (size_t i = 0; i < 2 * ARRAY_LEN(units); i++) {
+        const char *unit = units[i / 2];
+        const char *end = i % 2 ? "}\n" : "\n";
+
+        log_configure(LOG_LEVEL_INFO, i % 2 ? LOG_FORMAT_JSON : LOG_FORMAT_LOGFMT);
+        value[0] = '\0';
+        for (size_t n = 0; n < 2100; n += strlen(unit)) {
+            const char *text;
+
+            memcpy(value + n, unit, strlen(unit) + 1);
+            log_info("m", LOG_STR("v", value), LOG_INT("number", 1234567), LOG_STR("w", "x y"));
+            text = written();
+            cr_assert(strlen(text) <= 2048 && strchr(text, '\n') == text + strlen(text) - 1, "%s", text);
+            cr_assert_str_eq(text + strlen(text) - strlen(end), end);
+            cr_assert(quotes_are_closed(i % 2 ? strstr(text, ":\"m") + 1 : text), "%s", text);
+            cr_assert(!strstr(text, "number") || strstr(text, "1234567"), "%s", text);
+        }
+    }
+}
+
 Test(log, a_stalled_reader_stops_nobody_and_the_loss_is_told)
 {
     char text[65536];

@@ -27,6 +27,11 @@ Test(values, err_gets_context_and_is_cut)
     cr_assert_str_eq(err.text, "config.yaml:3: 7 is no port");
     err_set_errno(&err, ENOENT, "%s", "/x");
     cr_assert_str_eq(err.text, "/x: No such file or directory");
+    err_set(&err, "why");
+    err_set_errno(&err, ENOENT, "%s", err.text);
+    cr_assert_str_eq(err.text, "why: No such file or directory", "its own text may be an argument");
+    err_context(&err, "(%s)", err.text);
+    cr_assert_str_eq(err.text, "(why: No such file or directory): why: No such file or directory");
     memset(much, 'a', sizeof(much) - 1);
     much[sizeof(much) - 1] = '\0';
     err_set(&err, "%s", much);
