@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* The scoreboard's life and the counting in one's own block. Summing up is scoreboard_read.c. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <syncer/base/clock.h>
+#include <syncer/base/must.h>
+
+#include "scoreboard_layout.h"
+
+const uint32_t scoreboard_bounds_us[SCOREBOARD_BUCKETS - 1] = {
+    500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000, 2000000, 5000000};
+
+/* ---- life ---- */
+
+static size_t whole_pages(size_t bytes)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    return (bytes + page - 1) / page * page;
+}
+
+static uint32_t places_for(uint32_t max_pods)
+{
+    uint32_t places = SCOREBOARD_PLACES_MIN;
+
+    while (places < max_pods && places < SCOREBOARD_PLACES_MAX)
+        places *= 2;
+    return places;
+}
+
+static struct scoreboard_header shape_for(uint32_t blocks, uint32_t places)
+{
+    struct scoreboard_header shape = {
+        .magic = SCOREBOARD_MAGIC,
+        .layout = SCOREBOARD_LAYOUT,
+        .fixed_bytes = sizeof(struct scoreboard_block),
+        .first = whole_pages(sizeof(struct scoreboard_header)),
+        .stride = whole_pages(sizeof(struct scoreboard_block) + places * sizeof(struct scoreboard_place)),
+        .blocks = blocks,
+        .places = places,
+    };
+
+    shape.bytes = shape.first + shape.stride * blocks;
+    return shape;
+}
+
+struct scoreboard_block *scoreboard_block(const struct scoreboard *board, uint32_t block)
+{
+    char *at = board->object.map;
+
+    must(block < board->shape.blocks);
+    at += board->shape.first + board->shape.stride * block;
+    return (void *)at;
+}
+
+struct scoreboard *scoreboard_create(uint32_t blocks, uint32_t max_pods, struct err *err)
+{
+    struct scoreboard *board;
+    struct scoreboard_header *header;
+
+    if (blocks == 0 || blocks > SCOREBOARD_BLOCKS_LIMIT) {
+        err_set(err, "scoreboard: %u blocks: should be 1 to %u", blocks, SCOREBOARD_BLOCKS_LIMIT);
+        return NULL;
+    }
+    board = calloc(1, sizeof(*board));
+    if (!board) {
+        err_set(err, "scoreboard: out of memory");
+        return NULL;
+    }
+    board->shape = shape_for(blocks, places_for(max_pods));
+    if (shm_object_create(&board->object, board->shape.bytes, err) < 0) {
+        err_context(err, "scoreboard");
+        free(board);
+        return NULL;
+    }
+    header = board->object.map;
+    *header = board->shape;
+    board->own = scoreboard_block(board, 0);
+    return board;
+}
+
+/* The numbers must be those that this program would choose itself, so nothing in them needs to be believed.
+ */
+static int check_shape(const struct scoreboard_header *shape, size_t bytes, uint32_t block, struct err *err)
+{
+    struct scoreboard_header ours;
+
+    if (shape->magic != SCOREBOARD_MAGIC)
+        return err_set(err, "this is no scoreboard");
+    if (shape->layout != SCOREBOARD_LAYOUT || shape->fixed_bytes != sizeof(struct scoreboard_block))
+        return err_set(err, "layout %u with %u bytes, should be %u with %zu", shape->layout,
+                       shape->fixed_bytes, SCOREBOARD_LAYOUT, sizeof(struct scoreboard_block));
+    if (shape->blocks == 0 || shape->blocks > SCOREBOARD_BLOCKS_LIMIT ||
+        places_for(shape->places) != shape->places)
+        return err_set(err, "%u blocks with %u places", shape->blocks, shape->places);
+    ours = shape_for(shape->blocks, shape->places);
+    if (ours.first != shape->first || ours.stride != shape->stride || ours.bytes != shape->bytes ||
+        shape->bytes != bytes)
+        return err_set(err, "%zu bytes, should be %zu", bytes, (size_t)ours.bytes);
+    if (block >= shape->blocks)
+        return err_set(err, "block %u of %u", block, shape->blocks);
+    return 0;
+}
+
+static int attach(struct scoreboard *board, int fd, uint32_t block, struct err *err)
+{
+    if (shm_object_attach(&board->object, fd, PROT_READ, sizeof(struct scoreboard_header), err) < 0)
+        return -1;
+    board->shape = *(const struct scoreboard_header *)board->object.map;
+    if (check_shape(&board->shape, board->object.bytes, block, err) < 0)
+        return -1;
+    board->own = scoreboard_block(board, block);
+    if (mprotect(board->own, board->shape.stride, PROT_READ | PROT_WRITE) < 0)
+        return err_set_errno(err, errno, "block %u cannot be made writable", block);
+    return 0;
+}
+
+struct scoreboard *scoreboard_attach(int fd, uint32_t block, struct err *err)
+{
+    struct scoreboard *board = calloc(1, sizeof(*board));
+
+    if (!board) {
+        err_set(err, "scoreboard: out of memory");
+        return NULL;
+    }
+    if (attach(board, fd, block, err) < 0) {
+        err_context(err, "scoreboard");
+        scoreboard_free(board);
+        return NULL;
+    }
+    return board;
+}
+
+void scoreboard_free(struct scoreboard *board)
+{
+    if (!board)
+        return;
+    shm_object_release(&board->object);
+    free(board);
+}
+
+int scoreboard_worker_fd(const struct scoreboard *board)
+{
+    return board->object.fd;
+}
+
+uint32_t scoreboard_blocks(const struct scoreboard *board)
+{
+    return board->shape.blocks;
+}
+
+/* ---- counting ---- */
+
+/* A block has one writer, so a load and a store add without a locked instruction. */
+static void grow(_Atomic uint64_t *cell, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(cell, memory_order_relaxed);
+
+    atomic_store_explicit(cell, old + n, memory_order_relaxed);
+}
+
+static void reset_gauges(struct scoreboard_block *block)
+{
+    for (size_t i = 0; i < SCOREBOARD_LINES; i++)
+        if (scoreboard_lines[i].kind == SCOREBOARD_GAUGE)
+            atomic_store_explicit(&block->cells[scoreboard_lines[i].id], 0, memory_order_relaxed);
+}
+
+static void set_owner(struct scoreboard_block *block, pid_t pid, enum scoreboard_state state)
+{
+    reset_gauges(block);
+    atomic_store_explicit(&block->pid, (uint32_t)pid, memory_order_relaxed);
+    atomic_store_explicit(&block->state, state, memory_order_release);
+}
+
+void scoreboard_take(struct scoreboard *board, pid_t pid, uint64_t generation)
+{
+    atomic_store_explicit(&board->own->generation, generation, memory_order_relaxed);
+    set_owner(board->own, pid, SCOREBOARD_STARTING);
+}
+
+void scoreboard_set_state(struct scoreboard *board, enum scoreboard_state state)
+{
+    atomic_store_explicit(&board->own->state, state, memory_order_release);
+}
+
+void scoreboard_bury(struct scoreboard *board, uint32_t block)
+{
+    set_owner(scoreboard_block(board, block), 0, SCOREBOARD_EMPTY);
+}
+
+void scoreboard_beat(struct scoreboard *board)
+{
+    grow(&board->own->beats, 1);
+}
+
+void scoreboard_add(struct scoreboard *board, enum scoreboard_metric metric, uint64_t n)
+{
+    must(metric < SCOREBOARD_METRICS);
+    grow(&board->own->cells[metric], n);
+}
+
+void scoreboard_set(struct scoreboard *board, enum scoreboard_metric gauge, uint64_t value)
+{
+    must(gauge < SCOREBOARD_METRICS);
+    atomic_store_explicit(&board->own->cells[gauge], value, memory_order_relaxed);
+}
+
+void scoreboard_observe(struct scoreboard *board, enum scoreboard_histogram histogram, int64_t ns)
+{
+    struct scoreboard_histogram_cells *cells;
+    uint64_t us = ns > 0 ? (uint64_t)(ns / NS_PER_US) : 0;
+    size_t i = 0;
+
+    must(histogram < SCOREBOARD_HISTOGRAMS);
+    cells = &board->own->histograms[histogram];
+    while (i < SCOREBOARD_BUCKETS - 1 && us > scoreboard_bounds_us[i])
+        i++;
+    grow(&cells->sum_us, us);
+    grow(&cells->buckets[i], 1);
+}
+
+/* ---- results of pods ---- */
+
+/* The pod's place, taken from another pod if it is not its own yet. The id is gone while the rest changes, so
+ * that a reader never takes one pod's result for another's. */
+static struct scoreboard_place *own_place(struct scoreboard *board, uint64_t pod_id)
+{
+    struct scoreboard_place *place = &board->own->places[pod_id & (board->shape.places - 1)];
+
+    if (atomic_load_explicit(&place->pod_id, memory_order_relaxed) != pod_id) {
+        atomic_store_explicit(&place->pod_id, 0, memory_order_relaxed);
+        atomic_thread_fence(memory_order_release);
+        atomic_store_explicit(&place->result, 0, memory_order_relaxed);
+        atomic_store_explicit(&place->at_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&place->guard_at_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&place->pod_id, pod_id, memory_order_release);
+    }
+    return place;
+}
+
+/* Puts `bits` where `mask` has ones. */
+static void change(struct scoreboard_place *place, uint64_t mask, uint64_t bits)
+{
+    uint64_t word = atomic_load_explicit(&place->result, memory_order_relaxed);
+
+    atomic_store_explicit(&place->result, (word & ~mask) | (bits & mask), memory_order_relaxed);
+}
+
+void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scoreboard_result result,
+                            uint16_t code, int64_t now_ns)
+{
+    struct scoreboard_place *place = own_place(board, pod_id);
+
+    change(place, UINT64_C(0xffffff) << 40, (uint64_t)code << 48 | (uint64_t)result << 40);
+    atomic_store_explicit(&place->at_ns, now_ns, memory_order_relaxed);
+}
+
+void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag_ms)
+{
+    change(own_place(board, pod_id), UINT32_MAX, lag_ms);
+}
+
+void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard,
+                           int64_t now_ns)
+{
+    struct scoreboard_place *place = own_place(board, pod_id);
+
+    change(place, UINT64_C(0xff) << 32, (uint64_t)guard << 32);
+    atomic_store_explicit(&place->guard_at_ns, now_ns, memory_order_relaxed);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the scoreboard lies in memory; known to its sources and their tests only.
+ *
+ *      header (to a page's end) | block 0: fixed part, places[] (to a page's end) | block 1 | ...
+ *
+ * Blocks are whole pages so that a worker can have its own writable and the others not.
+ */
+#ifndef SYNCER_SRC_SHARE_SCOREBOARD_LAYOUT_H
+#define SYNCER_SRC_SHARE_SCOREBOARD_LAYOUT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <syncer/share/scoreboard.h>
+
+#include "shm_object.h"
+
+#define SCOREBOARD_MAGIC UINT64_C(0x65726f6373636e79) /* "yncscore" in memory, little-endian */
+#define SCOREBOARD_LAYOUT 1u
+#define SCOREBOARD_PLACES_MIN 1024u
+#define SCOREBOARD_PLACES_MAX 65536u
+
+/* Written once by the master, before any worker exists. */
+struct scoreboard_header {
+    uint64_t magic;
+    uint32_t layout;
+    uint32_t fixed_bytes; /* sizeof(struct scoreboard_block): another metrics.def shows here */
+    uint64_t bytes;       /* of the whole object */
+    uint64_t first;       /* offset of block 0 */
+    uint64_t stride;      /* from block to block, whole pages */
+    uint32_t blocks;
+    uint32_t places; /* a power of two */
+};
+
+/* One pod's last results. The id is 0 while the place changes hands. */
+struct scoreboard_place {
+    _Atomic uint64_t pod_id;
+    _Atomic uint64_t
+        result; /* code << 48 | result << 40 | guard << 32 | lag_ms: one word, so always of one piece */
+    _Atomic int64_t at_ns;
+    _Atomic int64_t guard_at_ns;
+};
+
+struct scoreboard_histogram_cells {
+    _Atomic uint64_t buckets[SCOREBOARD_BUCKETS];
+    _Atomic uint64_t sum_us;
+};
+
+struct scoreboard_block {
+    _Alignas(64) _Atomic uint64_t beats;
+    _Atomic uint64_t generation;
+    _Atomic uint32_t pid;
+    _Atomic uint32_t state;
+    _Alignas(64) _Atomic uint64_t cells[SCOREBOARD_METRICS];
+    _Alignas(64) struct scoreboard_histogram_cells histograms[SCOREBOARD_HISTOGRAMS];
+    _Alignas(64) struct scoreboard_place places[];
+};
+
+struct scoreboard {
+    struct shm_object object;
+    struct scoreboard_header shape; /* a copy, checked: the shared one is not read again */
+    struct scoreboard_block *own;
+};
+
+/* Block number `block` of the mapping; block < shape.blocks. */
+struct scoreboard_block *scoreboard_block(const struct scoreboard *board, uint32_t block);
+
+#endif

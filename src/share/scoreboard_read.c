@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Summing up the scoreboard, in any process. A block may hold anything, since a worker that went wrong can
+ * write anything into its own: every number is clamped, every enum checked, nothing is used as an index.
+ */
+#include <config.h>
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include <syncer/base/must.h>
+
+#include "scoreboard_layout.h"
+
+const struct scoreboard_line scoreboard_lines[SCOREBOARD_LINES] = {
+#define COUNTER(id, family, labels, help) {SCOREBOARD_COUNTER, METRIC_##id, family, labels, help},
+#define GAUGE(id, family, labels, help) {SCOREBOARD_GAUGE, METRIC_##id, family, labels, help},
+#define HISTOGRAM(id, family, help) {SCOREBOARD_HISTOGRAM, HISTOGRAM_##id, family, "", help},
+#include <syncer/share/metrics.def>
+#undef COUNTER
+#undef GAUGE
+#undef HISTOGRAM
+};
+
+static const char *const state_names[SCOREBOARD_STATES] = {
+    [SCOREBOARD_EMPTY] = "empty",
+    [SCOREBOARD_STARTING] = "starting",
+    [SCOREBOARD_READY] = "ready",
+    [SCOREBOARD_RETIRING] = "retiring",
+};
+
+static const char *const result_names[SCOREBOARD_RESULTS] = {
+    [SCOREBOARD_NO_RESULT] = "none",    [SCOREBOARD_PRESENT] = "present", [SCOREBOARD_ABSENT] = "absent",
+    [SCOREBOARD_STATUS] = "status",     [SCOREBOARD_CONNECT] = "connect", [SCOREBOARD_TLS] = "tls",
+    [SCOREBOARD_TIMED_OUT] = "timeout", [SCOREBOARD_BROKEN] = "broken",
+};
+
+const char *scoreboard_state_name(unsigned state)
+{
+    return state_names[state < SCOREBOARD_STATES ? state : SCOREBOARD_EMPTY];
+}
+
+const char *scoreboard_result_name(unsigned result)
+{
+    return result_names[result < SCOREBOARD_RESULTS ? result : SCOREBOARD_NO_RESULT];
+}
+
+/* 256 blocks of clamped numbers fit into 64 bits, so sums need no care. */
+static uint64_t read_cell(const _Atomic uint64_t *cell)
+{
+    uint64_t value = atomic_load_explicit(cell, memory_order_relaxed);
+
+    return value <= SCOREBOARD_CLAMP ? value : SCOREBOARD_CLAMP;
+}
+
+uint64_t scoreboard_sum(const struct scoreboard *board, enum scoreboard_metric metric)
+{
+    uint64_t sum = 0;
+
+    must(metric < SCOREBOARD_METRICS);
+    for (uint32_t i = 0; i < board->shape.blocks; i++)
+        sum += read_cell(&scoreboard_block(board, i)->cells[metric]);
+    return sum;
+}
+
+void scoreboard_distribution(const struct scoreboard *board, enum scoreboard_histogram histogram,
+                             struct scoreboard_distribution *out)
+{
+    must(histogram < SCOREBOARD_HISTOGRAMS);
+    *out = (struct scoreboard_distribution){0};
+    for (uint32_t i = 0; i < board->shape.blocks; i++) {
+        const struct scoreboard_histogram_cells *cells = &scoreboard_block(board, i)->histograms[histogram];
+
+        for (size_t k = 0; k < SCOREBOARD_BUCKETS; k++)
+            out->buckets[k] += read_cell(&cells->buckets[k]);
+        out->sum_us += read_cell(&cells->sum_us);
+    }
+    for (size_t k = 0; k < SCOREBOARD_BUCKETS; k++)
+        out->count += out->buckets[k];
+}
+
+void scoreboard_owner(const struct scoreboard *board, uint32_t block, struct scoreboard_owner *out)
+{
+    const struct scoreboard_block *b = scoreboard_block(board, block);
+    uint32_t state = atomic_load_explicit(&b->state, memory_order_acquire);
+    uint32_t pid = atomic_load_explicit(&b->pid, memory_order_relaxed);
+
+    *out = (struct scoreboard_owner){
+        .pid = pid <= INT_MAX ? (pid_t)pid : 0,
+        .state = state < SCOREBOARD_STATES ? (enum scoreboard_state)state : SCOREBOARD_EMPTY,
+        .generation = atomic_load_explicit(&b->generation, memory_order_relaxed),
+        .beats = atomic_load_explicit(&b->beats, memory_order_relaxed),
+    };
+}
+
+/* What one block knows of the pod. False if nothing, also while the place is changing hands. */
+static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, struct scoreboard_pod *out)
+{
+    uint64_t word;
+    unsigned result, guard;
+
+    if (atomic_load_explicit(&place->pod_id, memory_order_acquire) != pod_id)
+        return false;
+    word = atomic_load_explicit(&place->result, memory_order_relaxed);
+    out->at_ns = atomic_load_explicit(&place->at_ns, memory_order_relaxed);
+    out->guard_at_ns = atomic_load_explicit(&place->guard_at_ns, memory_order_relaxed);
+    atomic_thread_fence(memory_order_acquire);
+    if (atomic_load_explicit(&place->pod_id, memory_order_relaxed) != pod_id)
+        return false;
+    result = (word >> 40) & 0xff;
+    guard = (word >> 32) & 0xff;
+    out->result = result < SCOREBOARD_RESULTS ? (enum scoreboard_result)result : SCOREBOARD_NO_RESULT;
+    out->guard = guard < SCOREBOARD_GUARDS ? (enum scoreboard_guard)guard : SCOREBOARD_GUARD_UNKNOWN;
+    out->code = (uint16_t)(word >> 48);
+    out->lag_ms = (uint32_t)word;
+    return true;
+}
+
+void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scoreboard_pod *out)
+{
+    struct scoreboard_pod seen;
+
+    *out = (struct scoreboard_pod){0};
+    for (uint32_t i = 0; pod_id != 0 && i < board->shape.blocks; i++) {
+        const struct scoreboard_block *b = scoreboard_block(board, i);
+
+        if (!read_place(&b->places[pod_id & (board->shape.places - 1)], pod_id, &seen))
+            continue;
+        if (seen.at_ns > out->at_ns) {
+            out->result = seen.result;
+            out->code = seen.code;
+            out->at_ns = seen.at_ns;
+            out->lag_ms = seen.lag_ms ? seen.lag_ms : out->lag_ms;
+        } else if (out->lag_ms == 0) {
+            out->lag_ms = seen.lag_ms;
+        }
+        if (seen.guard_at_ns > out->guard_at_ns) {
+            out->guard = seen.guard;
+            out->guard_at_ns = seen.guard_at_ns;
+        }
+    }
+}
