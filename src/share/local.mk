@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += src/share/libshare.a
 src_share_libshare_a_SOURCES = \
+	include/syncer/share/control.h \
 	include/syncer/share/heritage.h \
 	include/syncer/share/latch.h \
 	include/syncer/share/metrics.def \
 	include/syncer/share/podtable.h \
 	include/syncer/share/scoreboard.h \
+	src/share/control.c \
 	src/share/heritage.c \
 	src/share/podtable.c \
 	src/share/podtable_layout.h \

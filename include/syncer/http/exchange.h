@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One request and its answer, as a handler sees them. The exchange belongs to the connection: a handler borrows it until
+ * it has answered, or until its on_abort was called. It answers exactly once: from within the handler, or later.
+ * Worker only.
+ */
+#ifndef SYNCER_HTTP_EXCHANGE_H
+#define SYNCER_HTTP_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <syncer/base/addr.h>
+#include <syncer/base/buf.h>
+#include <syncer/wire/http_request.h>
+
+struct http_exchange;
+
+/* --- the request; all borrowed until the answer --- */
+
+const struct http_request *http_exchange_request(const struct http_exchange *x);
+/* The bytes that the request's slices count in. They may move between two turns of the loop: never keep. */
+const char *http_exchange_bytes(const struct http_exchange *x);
+/* The decoded path ("/v1/synced") that the router compared; not NUL-terminated. */
+const char *http_exchange_path(const struct http_exchange *x, size_t *len);
+/* How often field `lower` (a lower-case literal) occurs: 0, 1, 2 = more; the first one's value in *value, *len. */
+unsigned http_exchange_field(const struct http_exchange *x, const char *lower, const char **value, size_t *len);
+/* When the head was complete; monotonic ns. */
+int64_t http_exchange_began_ns(const struct http_exchange *x);
+/* The client's address; family 0 on a unix socket. */
+const struct addr *http_exchange_peer(const struct http_exchange *x);
+
+/* A place for the handler's own pointer. */
+void http_exchange_set_data(struct http_exchange *x, void *data);
+void *http_exchange_data(const struct http_exchange *x);
+/* Called if the connection ends before the answer; the exchange may not be used any more afterwards. A half-closed
+ * client is not gone: it still gets its answer. */
+void http_exchange_on_abort(struct http_exchange *x, void (*on_abort)(struct http_exchange *x));
+
+/* --- the answer --- */
+
+/* Begins one: status 200-599. */
+void http_answer_begin(struct http_exchange *x, int status);
+/* One more field. Name and value are ours: must() refuses what would break the framing. Date, Content-Length, Connection
+ * and Content-Type are the server's. */
+void http_answer_field(struct http_exchange *x, const char *name, const char *value);
+/* Ends it and sends: content_type NULL and len 0 for an answer without a body. The body is copied. To HEAD the same
+ * fields go out and no byte of the body. */
+void http_answer_end(struct http_exchange *x, const char *content_type, const void *body, size_t len);
+/* As http_answer_end(), but takes the memory of `body` (released or emptied when it is out). */
+void http_answer_end_buf(struct http_exchange *x, const char *content_type, struct buf *body);
+/* A whole answer as application/problem+json (RFC 9457): begin, the caller's fields, then this. */
+void http_answer_end_problem(struct http_exchange *x, const char *detail);
+/* "Not Found"; "" for a status without a name. */
+const char *http_status_text(int status);
+
+#endif

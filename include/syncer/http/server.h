@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The HTTP/1.1 server of a worker: shared listening sockets, connections, requests. Knows no path and no pod: a request
+ * goes to the handler that the router's table names, which answers at once or later. Worker only; logs only the access
+ * line.
+ */
+#ifndef SYNCER_HTTP_SERVER_H
+#define SYNCER_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <syncer/base/addr.h>
+#include <syncer/base/err.h>
+#include <syncer/base/loop.h>
+#include <syncer/http/exchange.h>
+#include <syncer/http/router.h>
+
+struct http_server;
+
+struct http_settings {
+    uint32_t max_connections;     /* beyond: 503 overloaded at once, and close */
+    int64_t client_timeout_ms;    /* request head from its first byte, body, writing of an answer */
+    int64_t keepalive_timeout_ms; /* idle, before the next request's first byte */
+    bool access_log;
+};
+
+/* What the server tells its owner, for counting; every member may be NULL. */
+struct http_events {
+    void (*on_accepted)(void *arg);
+    void (*on_refused)(void *arg);            /* beyond max_connections */
+    void (*on_closed)(void *arg);
+    void (*on_answered)(void *arg, int status);
+};
+
+/* router, events and arg are borrowed for the server's life. NULL with the reason. */
+struct http_server *http_server_new(struct loop *loop, const struct http_settings *settings,
+                                    const struct http_router *router, const struct http_events *events, void *arg,
+                                    struct err *err);
+/* Ends all connections at once. NULL is fine. */
+void http_server_free(struct http_server *server);
+
+/* Takes a listening socket (not owned, never closed here) and accepts from it with EPOLLEXCLUSIVE: one accept a wake-up,
+ * then EPOLL_CTL_DEL + ADD, which moves this worker to the end of the socket's queue, so that kept connections spread
+ * evenly. 0 or -1 with the reason. */
+int http_server_listen(struct http_server *server, int listen_fd, struct err *err);
+
+/* Takes all listening sockets out of the loop; nothing more is accepted. Idempotent. */
+void http_server_stop_accepting(struct http_server *server);
+
+/* From now on each answer says `Connection: close`. Idle connections stay open, so that a request that is on its way is
+ * answered (SIGHUP, and drain_delay). Idempotent. */
+void http_server_say_close(struct http_server *server);
+
+/* Closes connections that are idle: no byte of a request has come (those that have only been accepted too). */
+void http_server_close_idle(struct http_server *server);
+
+/* Open connections, lingering ones too. */
+size_t http_server_connections(const struct http_server *server);
+
+/* Requests of which a byte has come and whose answer is not out yet. */
+size_t http_server_busy(const struct http_server *server);
+
+/* Calls `on_idle(arg)` from the loop, once, when there is no connection any more; at once (from the loop) if so now. */
+void http_server_on_empty(struct http_server *server, void (*on_empty)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+# noinst_LIBRARIES += src/net/libnet.a
