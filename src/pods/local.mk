@@ -1,2 +1,17 @@
 # SPDX-License-Identifier: MIT
-# noinst_LIBRARIES += src/pods/libpods.a
+noinst_LIBRARIES += src/pods/libpods.a
+src_pods_libpods_a_SOURCES = \
+	include/syncer/pods/source.h \
+	src/pods/source.c \
+	src/pods/source_kind.h \
+	src/pods/static.c
+
+if HAVE_CRITERION
+PODS_TESTS = \
+	tests/unit/pods/test_static
+check_PROGRAMS += $(PODS_TESTS)
+TESTS += $(PODS_TESTS)
+tests_unit_pods_test_static_SOURCES = tests/unit/pods/test_static.c
+tests_unit_pods_test_static_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_static_LDADD = src/pods/libpods.a $(CONF_LIBS) $(CRITERION_LIBS)
+endif

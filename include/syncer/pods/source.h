@@ -58,11 +58,11 @@ struct source_settings {
  * the reason (credentials that cannot be read, a bad CA ...): the configuration is refused. */
 struct source *source_new(const struct source_settings *settings, struct err *err);
 
-/* Ends it, without any further event. NULL is fine. */
+/* Ends it, without any further event. Not from within an event of its own. NULL is fine. */
 void source_free(struct source *source);
 
 /* Reads the list now. A read that is under way does not count, since it may have passed the change already: another one
- * begins right after it. */
+ * begins right after it. Never calls an event itself. A server that asked to be left alone for a while (Retry-After) is. */
 void source_refresh(struct source *source);
 
 /* For status pages, such as "kubernetes: deployment default/gw at https://10.0.0.1:443" or "static: 3 pods". Borrowed. */
