@@ -1,2 +1,10 @@
 # SPDX-License-Identifier: MIT
-# noinst_LIBRARIES += src/api/libapi.a
+noinst_LIBRARIES += src/api/libapi.a
+src_api_libapi_a_SOURCES = \
+	include/syncer/api/api.h \
+	src/api/api_private.h \
+	src/api/health.c \
+	src/api/pods.c \
+	src/api/routes.c \
+	src/api/status.c \
+	src/api/synced.c

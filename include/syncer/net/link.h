@@ -33,6 +33,7 @@ struct link_hub_settings {
     struct trust *trust;     /* borrowed; must outlive the hub */
     const char *server_name; /* what the certificate must name, and SNI; copied */
     uint32_t max_opening;    /* links that connect at the same time; the others wait in order */
+    int64_t connect_timeout_ms; /* of one connection with its handshake, from the moment when its turn has come */
 };
 
 enum link_failure {
@@ -63,8 +64,7 @@ void link_free(struct link *link);
 
 void *link_owner(const struct link *link);
 
-/* Begins to connect; on_open tells. There is no time-out of its own beyond libcurl's: the owner has a deadline and calls
- * link_close(). 0, or -1 with the reason and no on_open. */
+/* Begins to connect, or to wait for its turn; on_open tells. 0, or -1 with the reason and no on_open. */
 int link_open(struct link *link, struct err *err);
 bool link_is_open(const struct link *link);
 

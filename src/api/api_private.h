@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* What the handlers share. */
+#ifndef SYNCER_API_API_PRIVATE_H
+#define SYNCER_API_API_PRIVATE_H
+
+#include <syncer/api/api.h>
+#include <syncer/base/buf.h>
+#include <syncer/http/exchange.h>
+
+#define API_JSON_MAX ((size_t)8 * 1024 * 1024) /* of one answer: 8,192 pods need some 2 MB */
+
+void api_synced(struct http_exchange *x, void *app);
+void api_health(struct http_exchange *x, void *app);
+void api_livez(struct http_exchange *x, void *app);
+void api_readyz(struct http_exchange *x, void *app);
+void api_pods(struct http_exchange *x, void *app);
+void api_status(struct http_exchange *x, void *app);
+
+/* Ends an answer that has begun with `json`, and takes its memory; 503 if it could not be built. */
+void api_end_json(struct http_exchange *x, struct buf *json);
+
+/* Why there is no verdict. */
+enum api_error {
+    API_BAD_REQUEST,
+    API_NOT_ALLOWED,
+    API_NO_POD_LIST,
+    API_NO_PODS,
+    API_TOO_MANY_PODS,
+    API_OVERLOADED,
+    API_DRAINING,
+    API_ERRORS
+};
+/* The whole answer: status, X-Token-Error, Retry-After where a later try may help. */
+void api_refuse(struct http_exchange *x, struct api *api, enum api_error error, const char *detail);
+
+/* What a person should know about a peer that is not as expected, with what to do; "" if there is nothing. */
+const char *api_peer_reason(const struct check_peer_result *peer);
+
+#endif

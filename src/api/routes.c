@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of paths, and the errors that all of them share. */
+#include <config.h>
+
+#include <string.h>
+
+#include <syncer/base/macros.h>
+
+#include "api_private.h"
+
+const struct http_route api_routes[] = {
+    {"/v1/synced", api_synced, "is the token on every other pod?"},
+    {"/v1/pods", api_pods, "the pods that are known, with their last results"},
+    {"/v1/status", api_status, "master, workers, source, verdicts"},
+    {"/readyz", api_readyz, "200 once a list of pods has been read"},
+    {"/livez", api_livez, "200 as long as a worker answers"},
+    {"/health", api_health, "{\"status\":\"Up\"}"},
+};
+const size_t api_routes_n = ARRAY_LEN(api_routes);
+
+static const struct {
+    const char *name;
+    int status;
+    enum scoreboard_metric metric;
+} errors[API_ERRORS] = {
+    [API_BAD_REQUEST] = {"bad-request", 400, METRIC_ERRORS_BAD_REQUEST},
+    [API_NOT_ALLOWED] = {"not-allowed", 403, METRIC_ERRORS_NOT_ALLOWED},
+    [API_NO_POD_LIST] = {"no-pod-list", 503, METRIC_ERRORS_NO_POD_LIST},
+    [API_NO_PODS] = {"no-pods", 503, METRIC_ERRORS_NO_PODS},
+    [API_TOO_MANY_PODS] = {"too-many-pods", 503, METRIC_ERRORS_TOO_MANY_PODS},
+    [API_OVERLOADED] = {"overloaded", 503, METRIC_ERRORS_OVERLOADED},
+    [API_DRAINING] = {"draining", 503, METRIC_ERRORS_DRAINING},
+};
+
+void api_refuse(struct http_exchange *x, struct api *api, enum api_error error, const char *detail)
+{
+    scoreboard_add(api->board, errors[error].metric, 1);
+    http_answer_begin(x, errors[error].status);
+    http_answer_field(x, "X-Token-Error", errors[error].name);
+    http_answer_field(x, "Cache-Control", "no-store");
+    if (errors[error].status == 503)
+        http_answer_field(x, "Retry-After", "1");
+    http_answer_end_problem(x, detail);
+}
+
+/* A request that the server refused may have been meant for a check: then the gateway must find the reason where it looks
+ * for it. Where another path was meant, the field does no harm. */
+void api_on_error(struct http_exchange *x, int status, void *app)
+{
+    struct api *api = app;
+    enum api_error error = status == 503 ? API_OVERLOADED : API_BAD_REQUEST;
+
+    if (status == 404)
+        return;
+    scoreboard_add(api->board, errors[error].metric, 1);
+    http_answer_field(x, "X-Token-Error", errors[error].name);
+    if (error == API_OVERLOADED)
+        http_answer_field(x, "Retry-After", "1");
+}
+
+void api_end_json(struct http_exchange *x, struct buf *json)
+{
+    http_answer_field(x, "Cache-Control", "no-store");
+    http_answer_end_buf(x, "application/json", json);
+}

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * GET /v1/synced: from header fields to a check, and from its result to header fields. The token is read here once and
+ * handed down; it is never copied into an answer or a line of the log.
+ */
+#include <config.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <syncer/base/clock.h>
+#include <syncer/base/macros.h>
+#include <syncer/base/random.h>
+#include <syncer/wire/json_write.h>
+#include <syncer/wire/url.h>
+
+#include "api_private.h"
+
+#define TOKEN_MAX 4096
+#define REQUEST_ID_MAX 128
+#define TRACEPARENT_BYTES 55
+#define LOG_LINES_PER_SECOND 10
+#define LOG_PODS_MAX 8 /* named in one line */
+
+enum strict { STRICT_NO, STRICT_ALL, STRICT_MAJORITY };
+
+/* One request under way: what the answer needs after the request's bytes are gone. */
+struct synced {
+    struct api *api;
+    struct http_exchange *x;
+    struct check *check;
+    enum strict strict;
+    bool verbose, expect_absent;
+    char origin[CHECK_ORIGIN_MAX + 1];
+    char request_id[REQUEST_ID_MAX + 1];
+    char traceparent[TRACEPARENT_BYTES + 1]; /* "" = none */
+};
+
+/* ---- reading the request; each returns NULL, or what is wrong and what would be right ---- */
+
+static const char *read_token(struct http_exchange *x, const char **token, size_t *len)
+{
+    unsigned n = http_exchange_field(x, "x-auth-token", token, len);
+
+    if (n == 0)
+        return "X-Auth-Token is missing: it should carry the session token";
+    if (n > 1)
+        return "X-Auth-Token is there more than once";
+    if (*len == 0 || *len > TOKEN_MAX)
+        return "X-Auth-Token should have 1 to 4096 bytes";
+    for (size_t i = 0; i < *len; i++)
+        if (!http_is_cookie_octet((unsigned char)(*token)[i]))
+            return "X-Auth-Token holds a byte that no cookie value may have (RFC 6265 section 4.1.1)";
+    return NULL;
+}
+
+static bool is_alnum_lower(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* A DNS-1123 subdomain: labels of 1 to 63 of a-z, 0-9 and, not at their ends, "-". */
+static bool is_dns_name(const char *name, size_t len)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i <= len; i++) {
+        if (i < len && name[i] != '.') {
+            if (!is_alnum_lower(name[i]) && name[i] != '-')
+                return false;
+            continue;
+        }
+        if (i == start || i - start > 63 || name[start] == '-' || name[i - 1] == '-')
+            return false;
+        start = i + 1;
+    }
+    return true;
+}
+
+static const char *read_origin(struct synced *s, struct http_exchange *x)
+{
+    const char *value;
+    size_t len;
+    struct addr addr;
+    unsigned n = http_exchange_field(x, "x-nginx-origin", &value, &len);
+
+    if (n == 0)
+        return "X-Nginx-Origin is missing: it should name the pod that stored the token, or be \"-\"";
+    if (n > 1)
+        return "X-Nginx-Origin is there more than once";
+    if (len == 0 || len > CHECK_ORIGIN_MAX)
+        return "X-Nginx-Origin should have 1 to 253 bytes";
+    if (!(len == 1 && value[0] == '-') && addr_parse(&addr, value, len) < 0 && !is_dns_name(value, len))
+        return "X-Nginx-Origin should be a pod's name (DNS-1123, lower case), an IP address or \"-\"";
+    memcpy(s->origin, value, len);
+    s->origin[len] = '\0';
+    return NULL;
+}
+
+static bool is_request_id(const char *value, size_t len)
+{
+    if (len == 0 || len > REQUEST_ID_MAX)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!is_alnum_lower(value[i]) && !(value[i] >= 'A' && value[i] <= 'Z') && !strchr("._:/+=@-", value[i]))
+            return false;
+    return true;
+}
+
+static void read_request_id(struct synced *s, struct http_exchange *x)
+{
+    const char *value;
+    size_t len;
+
+    if (http_exchange_field(x, "x-request-id", &value, &len) == 1 && is_request_id(value, len)) {
+        memcpy(s->request_id, value, len);
+        s->request_id[len] = '\0';
+    } else {
+        random_hex(s->request_id, 16);
+    }
+}
+
+static bool is_lower_hex(const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
+            return false;
+    return true;
+}
+
+static bool all_zero(const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (s[i] != '0')
+            return false;
+    return true;
+}
+
+/* W3C Trace Context, section 3.2: version 00, trace-id and parent-id not all zero. */
+static bool is_traceparent(const char *v, size_t len)
+{
+    return len == TRACEPARENT_BYTES && memcmp(v, "00-", 3) == 0 && v[35] == '-' && v[52] == '-' &&
+           is_lower_hex(v + 3, 32) && is_lower_hex(v + 36, 16) && is_lower_hex(v + 53, 2) && !all_zero(v + 3, 32) &&
+           !all_zero(v + 36, 16);
+}
+
+static void read_traceparent(struct synced *s, struct http_exchange *x)
+{
+    const char *value;
+    size_t len;
+
+    if (http_exchange_field(x, "traceparent", &value, &len) == 1 && is_traceparent(value, len)) {
+        memcpy(s->traceparent, value, len);
+        s->traceparent[len] = '\0';
+    }
+}
+
+/* What a query may say: each parameter once, with one of its values, spelled so. */
+static const struct {
+    const char *name;
+    const char *values[3];
+} params[] = {
+    {"strict", {"0", "1", "majority"}},
+    {"verbose", {"0", "1"}},
+    {"expect", {"present", "absent"}},
+};
+
+static bool is_text(const char *s, size_t len, const char *text)
+{
+    return text && strlen(text) == len && memcmp(s, text, len) == 0;
+}
+
+/* The index of the value in *value. */
+static const char *read_param(const struct url_param *param, size_t *which, int *value)
+{
+    static const char *const wrong[] = {
+        "strict should be 0, 1 or majority",
+        "verbose should be 0 or 1",
+        "expect should be present or absent",
+    };
+
+    for (*which = 0; *which < ARRAY_LEN(params); ++*which) {
+        if (!is_text(param->name, param->name_len, params[*which].name))
+            continue;
+        for (*value = 0; *value < (int)ARRAY_LEN(params[0].values); ++*value)
+            if (is_text(param->value, param->value_len, params[*which].values[*value]))
+                return NULL;
+        return wrong[*which];
+    }
+    return "a query parameter is none of strict, verbose and expect";
+}
+
+static const char *read_query(struct synced *s, struct http_exchange *x)
+{
+    const struct slice query = http_exchange_request(x)->query;
+    const char *text = http_exchange_bytes(x) + query.off, *wrong;
+    int values[ARRAY_LEN(params)] = {0};
+    bool seen[ARRAY_LEN(params)] = {false};
+    struct url_param param;
+    size_t pos = 0, which;
+    int value;
+
+    while (url_query_next(text, query.len, &pos, &param)) {
+        wrong = read_param(&param, &which, &value);
+        if (wrong)
+            return wrong;
+        if (seen[which])
+            return "a query parameter is there more than once";
+        seen[which] = true;
+        values[which] = value;
+    }
+    s->strict = (enum strict)values[0];
+    s->verbose = values[1] == 1;
+    s->expect_absent = values[2] == 1;
+    return NULL;
+}
+
+/* ---- the answer ---- */
+
+const char *api_peer_reason(const struct check_peer_result *peer)
+{
+    switch (peer->outcome) {
+    case PROBE_NONE:
+        return "no answer before the deadline";
+    case PROBE_CUT:
+        return "no answer in the time that was left";
+    case PROBE_PRESENT:
+        return "";
+    case PROBE_ABSENT:
+        return "the token has not come (401): is its zone_sync connected, and is the token still valid?";
+    case PROBE_STATUS:
+        if (peer->code >= 300 && peer->code < 400)
+            return "a redirect: the probe location still has error_page 401";
+        if (peer->code == 404)
+            return "404: path or host is not the probe location's";
+        if (peer->code == 429 || peer->code == 503)
+            return "429 or 503: limit_req on the probe location, or the pod is overloaded";
+        return "neither 200 nor 401";
+    default:
+        return pool_pod_reason(peer->pod);
+    }
+}
+
+static void write_peer(struct json_writer *w, const struct check_peer_result *peer, bool expects_absent)
+{
+    char addr[ADDR_TEXT_BYTES];
+
+    json_object_begin(w);
+    json_put_string(w, "name", pool_pod_name(peer->pod));
+    json_put_string(w, "address", addr_format(pool_pod_addr(peer->pod), addr));
+    json_put_number(w, "port", pool_pod_port(peer->pod));
+    json_put_string(w, "result", probe_outcome_name(peer->outcome));
+    json_put_boolean(w, "finished", peer->finished);
+    json_put_number(w, "code", peer->code);
+    json_put_number(w, "attempts", peer->attempts);
+    json_key(w, "ms");
+    if (peer->expected_after_ns >= 0)
+        json_decimal(w, peer->expected_after_ns / NS_PER_US);
+    else
+        json_null(w);
+    json_put_string(w, "reason", peer->expected_after_ns >= 0 ? "" : api_peer_reason(peer));
+    if (expects_absent)
+        json_put_boolean(w, "proven", pool_pod_is_proven(peer->pod));
+    json_object_end(w);
+}
+
+static void write_body(const struct synced *s, struct buf *out)
+{
+    struct check_peer_result peer;
+    struct json_writer w;
+    size_t at = 0;
+
+    json_writer_init(&w, out);
+    json_object_begin(&w);
+    json_put_string(&w, "status", verdict_name(check_verdict(s->check)));
+    json_put_string(&w, "expect", s->expect_absent ? "absent" : "present");
+    json_put_string(&w, "origin", s->origin);
+    json_put_number(&w, "peers", (int64_t)check_peers(s->check));
+    json_put_number(&w, "expected", (int64_t)check_expected(s->check));
+    json_key(&w, "ms");
+    json_decimal(&w, check_duration_ns(s->check) / NS_PER_US);
+    json_put_string(&w, "request_id", s->request_id);
+    json_key(&w, "pods");
+    json_array_begin(&w);
+    while (check_next_peer(s->check, &at, &peer))
+        write_peer(&w, &peer, s->expect_absent);
+    json_array_end(&w);
+    json_object_end(&w);
+}
+
+static int status_of(enum strict strict, enum verdict verdict)
+{
+    if (strict == STRICT_NO || verdict == VERDICT_SYNCED)
+        return 200;
+    return strict == STRICT_MAJORITY && verdict == VERDICT_PARTIALY ? 200 : 403;
+}
+
+static void answer_verdict(struct synced *s)
+{
+    enum verdict verdict = check_verdict(s->check);
+    char text[64];
+
+    http_answer_begin(s->x, status_of(s->strict, verdict));
+    http_answer_field(s->x, "X-Token-Status", verdict_name(verdict));
+    snprintf(text, sizeof(text), "%zu/%zu", check_expected(s->check), check_peers(s->check));
+    http_answer_field(s->x, "X-Token-Pods", text);
+    snprintf(text, sizeof(text), "%" PRId64, check_duration_ns(s->check) / NS_PER_MS);
+    http_answer_field(s->x, "X-Token-Sync-Ms", text);
+    http_answer_field(s->x, "X-Request-ID", s->request_id);
+    http_answer_field(s->x, "Cache-Control", "no-store");
+    if (s->verbose) {
+        struct buf body;
+
+        buf_init(&body, API_JSON_MAX);
+        write_body(s, &body);
+        http_answer_end_buf(s->x, "application/json", &body);
+    } else {
+        http_answer_end(s->x, NULL, NULL, 0);
+    }
+}
+
+/* One line for each check that is not Synced: who, why, how long. */
+static void log_verdict(struct synced *s)
+{
+    struct check_peer_result peer;
+    struct buf pods;
+    uint32_t suppressed;
+    size_t at = 0, named = 0, others = 0;
+
+    if (check_verdict(s->check) == VERDICT_SYNCED ||
+        !log_limit_pass(&s->api->log_limit, loop_now_ns(s->api->loop), LOG_LINES_PER_SECOND, &suppressed))
+        return;
+    buf_init(&pods, 4096);
+    while (check_next_peer(s->check, &at, &peer)) {
+        if (peer.finished && peer.expected_after_ns >= 0)
+            continue;
+        if (named == LOG_PODS_MAX) {
+            others++;
+            continue;
+        }
+        buf_addf(&pods, "%s%s: %s%s%s", named++ ? "; " : "", pool_pod_name(peer.pod), probe_outcome_name(peer.outcome),
+                 api_peer_reason(&peer)[0] ? ", " : "", api_peer_reason(&peer));
+    }
+    log_info("token is not on all pods", LOG_STR("status", verdict_name(check_verdict(s->check))),
+             LOG_INT("expected", check_expected(s->check)), LOG_INT("peers", check_peers(s->check)),
+             LOG_INT("ms", check_duration_ns(s->check) / NS_PER_MS), LOG_STR("origin", s->origin),
+             LOG_STR("request_id", s->request_id), LOG_STR("pods", buf_str(&pods)), LOG_INT("other_pods", others),
+             LOG_INT("suppressed", suppressed));
+    buf_release(&pods);
+}
+
+static const struct {
+    enum api_error error;
+    const char *detail;
+} refusals[CHECK_REFUSALS] = {
+    [CHECK_NO_POD_LIST] = {API_NO_POD_LIST, "no list of pods has been read, or the last one is too old to be trusted"},
+    [CHECK_NO_PODS] = {API_NO_PODS, "there is no pod to ask, and the origin is not in the list either"},
+    [CHECK_TOO_MANY_PODS] = {API_TOO_MANY_PODS, "the source has more pods than max_pods: some are not known"},
+    [CHECK_OVERLOADED] = {API_OVERLOADED, "max_checks are under way in this worker, or its memory is out"},
+};
+
+static void refuse_check(struct http_exchange *x, struct api *api, enum check_refusal refusal)
+{
+    api_refuse(x, api, refusals[refusal].error, refusals[refusal].detail);
+}
+
+static void on_check_done(struct check *check, void *arg)
+{
+    struct synced *s = arg;
+
+    if (check_refusal(check) != CHECK_ACCEPTED) {
+        refuse_check(s->x, s->api, check_refusal(check));
+    } else {
+        log_verdict(s);
+        answer_verdict(s);
+    }
+    free(s);
+}
+
+static void on_abort(struct http_exchange *x)
+{
+    struct synced *s = http_exchange_data(x);
+
+    check_cancel(s->check);
+    free(s);
+}
+
+/* ---- the handler ---- */
+
+static void start(struct synced *s, const char *token, size_t token_len)
+{
+    char fields[64 + REQUEST_ID_MAX + TRACEPARENT_BYTES];
+    struct check_request request = {
+        .token = token,
+        .token_len = token_len,
+        .origin = s->origin,
+        .expect_absent = s->expect_absent,
+        .fields = fields,
+        .began_ns = http_exchange_began_ns(s->x),
+        .on_done = on_check_done,
+        .arg = s,
+    };
+    enum check_refusal refusal;
+
+    snprintf(fields, sizeof(fields), "X-Request-ID: %s\r\n%s%s%s", s->request_id, s->traceparent[0] ? "traceparent: " : "",
+             s->traceparent, s->traceparent[0] ? "\r\n" : "");
+    s->check = check_start(s->api->checker, &request, &refusal);
+    if (!s->check) {
+        refuse_check(s->x, s->api, refusal);
+        free(s);
+        return;
+    }
+    http_exchange_set_data(s->x, s);
+    http_exchange_on_abort(s->x, on_abort);
+}
+
+void api_synced(struct http_exchange *x, void *app)
+{
+    struct api *api = app;
+    struct synced *s;
+    const char *token = NULL, *wrong;
+    size_t token_len = 0;
+
+    if (api->refusing) {
+        api_refuse(x, api, API_DRAINING, "this instance is about to end: ask another one");
+        return;
+    }
+    s = calloc(1, sizeof(*s));
+    if (!s) {
+        api_refuse(x, api, API_OVERLOADED, "memory is out");
+        return;
+    }
+    s->api = api;
+    s->x = x;
+    wrong = read_token(x, &token, &token_len);
+    if (!wrong)
+        wrong = read_origin(s, x);
+    if (!wrong)
+        wrong = read_query(s, x);
+    if (wrong) {
+        api_refuse(x, api, API_BAD_REQUEST, wrong);
+        free(s);
+        return;
+    }
+    read_request_id(s, x);
+    read_traceparent(s, x);
+    start(s, token, token_len);
+}

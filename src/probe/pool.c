@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which pods there are, whether they take connections, and who gets the next one. What happens on a connection is
+ * pool_link.c's.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <syncer/base/clock.h>
+#include <syncer/base/macros.h>
+#include <syncer/base/must.h>
+#include <syncer/base/random.h>
+
+#include "pool_private.h"
+
+#define REOPEN_MIN_NS (10 * NS_PER_MS)  /* after a connection that ended without an answer: no busy loop */
+#define FAILED_MIN_NS (100 * NS_PER_MS) /* after one that could not be opened */
+#define REOPEN_MAX_NS (2 * NS_PER_S)
+#define DOWN_FAILURES 3
+#define DOWN_SPAN_NS NS_PER_S
+
+/* ---- pods ---- */
+
+void pool_pod_hold(struct pool_pod *pod)
+{
+    pod->refs++;
+}
+
+void pool_pod_drop(struct pool_pod *pod)
+{
+    must(pod->refs > 0);
+    if (--pod->refs > 0)
+        return;
+    must(!pod->links && !pod->waiting_first);
+    loop_timer_cancel(&pod->reopen);
+    if (pod->prev)
+        pod->prev->next = pod->next;
+    else
+        pod->pool->all = pod->next;
+    if (pod->next)
+        pod->next->prev = pod->prev;
+    free(pod);
+}
+
+void pool_pod_set_reason(struct pool_pod *pod, const char *reason)
+{
+    snprintf(pod->reason, sizeof(pod->reason), "%s", reason);
+}
+
+/* ---- connections ---- */
+
+static void open_one(struct pool_pod *pod)
+{
+    struct err err;
+
+    if (pool_link_open(pod, &err) == 0)
+        return;
+    /* Nothing of the pod's: memory or descriptors are out here. Who waits has a limit of its own. */
+    pool_pod_set_reason(pod, err.text);
+    if (!pod->reopen.set)
+        loop_timer_set(&pod->reopen, loop_now_ns(pod->pool->settings.loop) + FAILED_MIN_NS);
+}
+
+static void on_reopen_due(struct loop_timer *timer)
+{
+    struct pool_pod *pod = container_of(timer, struct pool_pod, reopen);
+
+    if (!pod->gone && pod->n_links == 0)
+        open_one(pod);
+}
+
+void pool_pod_keep_warm(struct pool_pod *pod)
+{
+    int64_t delay;
+
+    if (pod->gone || pod->n_links > 0 || pod->reopen.set)
+        return;
+    delay = pod->backoff_ns * 2;
+    if (delay < (pod->failures ? FAILED_MIN_NS : REOPEN_MIN_NS))
+        delay = pod->failures ? FAILED_MIN_NS : REOPEN_MIN_NS;
+    pod->backoff_ns = delay < REOPEN_MAX_NS ? delay : REOPEN_MAX_NS;
+    /* Jitter, so that the workers and the pods that failed together don't come back together. */
+    delay = pod->backoff_ns - random_below((uint32_t)(pod->backoff_ns / 4));
+    loop_timer_set(&pod->reopen, loop_now_ns(pod->pool->settings.loop) + delay);
+}
+
+static struct pool_link *find_idle(const struct pool_pod *pod)
+{
+    struct pool_link *pl = pod->n_idle > 0 ? pod->links : NULL;
+
+    while (pl && pl->state != POOL_LINK_IDLE)
+        pl = pl->next;
+    return pl;
+}
+
+void pool_pod_dispatch(struct pool_pod *pod)
+{
+    struct pool_link *pl;
+
+    while (pod->waiting_first && (pl = find_idle(pod))) {
+        struct probe *probe = pod->waiting_first;
+
+        probe_dequeue(probe);
+        if (!pool_link_ask(pl, probe))
+            probe_requeue(probe);
+    }
+    for (uint32_t opening = pod->n_opening; opening < pod->n_waiting && !pod->gone; opening++) {
+        if (pod->n_links >= pod->pool->settings.host_keepalives)
+            break;
+        open_one(pod);
+    }
+    if (pod->n_links == 0)
+        pool_pod_keep_warm(pod);
+}
+
+/* ---- whether it takes any ---- */
+
+void pool_pod_opened(struct pool_pod *pod)
+{
+    struct pool *pool = pod->pool;
+
+    scoreboard_add(pool->settings.board, METRIC_LINKS_OPENED, 1);
+    pod->failures = 0;
+    if (pod->down) {
+        pod->down = false;
+        if (pool->events.on_up)
+            pool->events.on_up(pool->arg, pod);
+    }
+}
+
+static void fail_waiting(struct pool_pod *pod, bool all)
+{
+    do {
+        struct probe *probe = pod->waiting_first;
+
+        if (!probe)
+            break;
+        probe_finish(probe, pod->failure, 0);
+    } while (all);
+}
+
+static void count_failure(struct pool_pod *pod)
+{
+    struct pool *pool = pod->pool;
+    int64_t now = loop_now_ns(pool->settings.loop);
+
+    scoreboard_add(pool->settings.board, METRIC_LINKS_FAILED, 1);
+    if (pod->failures++ == 0)
+        pod->first_failure_ns = now;
+    if (!pod->down && pod->failures >= DOWN_FAILURES && now - pod->first_failure_ns >= DOWN_SPAN_NS) {
+        pod->down = true;
+        if (pool->events.on_down)
+            pool->events.on_down(pool->arg, pod, pod->reason);
+    }
+}
+
+void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char *reason)
+{
+    bool alone = pod->n_links == 0;
+
+    pool_pod_set_reason(pod, reason);
+    pod->failure = failure == LINK_TLS_FAILED ? PROBE_TLS : PROBE_CONNECT;
+    if (failure != LINK_NO_RESOURCES)
+        count_failure(pod);
+    pool_pod_keep_warm(pod);
+    /* With a connection that works, the others' failure only means a longer queue. */
+    if (pod->n_links == pod->n_opening)
+        fail_waiting(pod, alone || pod->down);
+}
+
+void pool_pod_answered(struct pool_pod *pod, int status)
+{
+    pod->backoff_ns = 0;
+    if (status == 200)
+        pod->proven = true;
+}
+
+/* ---- the pool ---- */
+
+struct pool *pool_new(const struct pool_settings *settings, const struct pool_events *events, void *arg, struct err *err)
+{
+    struct pool *pool = calloc(1, sizeof(*pool));
+
+    if (pool)
+        pool->request_head = strdup(settings->request_head);
+    if (!pool || !pool->request_head) {
+        free(pool);
+        err_set(err, "pool of connections: out of memory");
+        return NULL;
+    }
+    pool->settings = *settings;
+    pool->settings.request_head = pool->request_head;
+    pool->request_head_len = strlen(pool->request_head);
+    pool->events = *events;
+    pool->arg = arg;
+    return pool;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool)
+        return;
+    for (size_t i = 0; i < pool->n; i++)
+        pool->pods[i]->gone = true; /* nothing is opened any more */
+    while (pool->all) {
+        struct pool_pod *pod = pool->all;
+
+        pool_pod_hold(pod);
+        while (pod->links)
+            pool_link_close(pod->links);
+        pool_pod_drop(pod);
+        if (pool->all == pod)
+            pool_pod_drop(pod); /* the pool's own */
+    }
+    free(pool->pods);
+    free(pool->request_head);
+    free(pool);
+}
+
+uint64_t pool_generation(const struct pool *pool)
+{
+    return pool->generation;
+}
+
+size_t pool_size(const struct pool *pool)
+{
+    return pool->n;
+}
+
+struct pool_pod *pool_get(struct pool *pool, size_t i)
+{
+    must(i < pool->n);
+    return pool->pods[i];
+}
+
+bool pool_is_warm(const struct pool *pool)
+{
+    for (size_t i = 0; i < pool->n; i++)
+        if (pool->pods[i]->n_links == pool->pods[i]->n_opening && pool->pods[i]->failures == 0)
+            return false;
+    return true;
+}
+
+/* ---- following the table ---- */
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t x = (*(struct pool_pod *const *)a)->id, y = (*(struct pool_pod *const *)b)->id;
+
+    return (x > y) - (x < y);
+}
+
+static struct pool_pod *find_pod(const struct pool *pool, uint64_t id)
+{
+    size_t low = 0, high = pool->n;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (pool->pods[mid]->id < id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < pool->n && pool->pods[low]->id == id ? pool->pods[low] : NULL;
+}
+
+static struct pool_pod *pod_new(struct pool *pool, const struct podtable_pod *entry)
+{
+    struct pool_pod *pod = calloc(1, sizeof(*pod));
+
+    if (!pod)
+        return NULL;
+    pod->pool = pool;
+    pod->id = entry->id;
+    pod->addr = entry->addr;
+    pod->port = entry->port;
+    memcpy(pod->name, entry->name, sizeof(pod->name));
+    loop_timer_init(&pod->reopen, pool->settings.loop, LOOP_EARLY, on_reopen_due);
+    pod->next = pool->all;
+    if (pool->all)
+        pool->all->prev = pod;
+    pool->all = pod;
+    return pod;
+}
+
+/* Idle connections go at once; one that is in use ends with its exchange. */
+static void pod_leave(struct pool_pod *pod)
+{
+    struct pool_link *pl, *next;
+
+    pod->gone = true;
+    loop_timer_cancel(&pod->reopen);
+    pool_pod_hold(pod);
+    for (pl = pod->links; pl; pl = next) {
+        next = pl->next;
+        if (pl->state != POOL_LINK_BUSY)
+            pool_link_close(pl);
+    }
+    pool_pod_drop(pod);
+}
+
+/* The pods of the snapshot that count, each held once more, sorted by id. NULL if memory is out. */
+static struct pool_pod **collect(struct pool *pool, const struct podtable_snapshot *snapshot, size_t *n)
+{
+    struct pool_pod **pods = calloc(snapshot->n + 1, sizeof(struct pool_pod *));
+
+    *n = 0;
+    for (size_t i = 0; pods && i < snapshot->n; i++) {
+        const struct podtable_pod *entry = &snapshot->pods[i];
+        struct pool_pod *pod;
+
+        if (!entry->counts || entry->addr.family == 0)
+            continue;
+        pod = find_pod(pool, entry->id);
+        if (!pod)
+            pod = pod_new(pool, entry);
+        if (!pod) {
+            while (*n > 0)
+                pool_pod_drop(pods[--*n]);
+            free(pods);
+            return NULL;
+        }
+        pool_pod_hold(pod);
+        pods[(*n)++] = pod;
+    }
+    if (pods)
+        qsort(pods, *n, sizeof(struct pool_pod *), compare_ids);
+    return pods;
+}
+
+int pool_update(struct pool *pool, const struct podtable_snapshot *snapshot)
+{
+    struct pool_pod **old = pool->pods, **pods;
+    size_t n_old = pool->n, n, at = 0;
+
+    if (snapshot->generation == pool->generation)
+        return 0;
+    pods = collect(pool, snapshot, &n);
+    if (!pods)
+        return -1;
+    pool->pods = pods;
+    pool->n = n;
+    pool->generation = snapshot->generation;
+    for (size_t i = 0; i < n_old; i++) {
+        while (at < n && pods[at]->id < old[i]->id)
+            at++;
+        if (at == n || pods[at] != old[i])
+            pod_leave(old[i]);
+        pool_pod_drop(old[i]); /* who stayed is held by the new list */
+    }
+    free(old);
+    for (size_t i = 0; i < n; i++)
+        if (pods[i]->n_links == 0 && !pods[i]->reopen.set)
+            loop_timer_set(&pods[i]->reopen, loop_now_ns(pool->settings.loop));
+    return 0;
+}
+
+/* ---- what others may know of a pod ---- */
+
+bool pool_pod_is_gone(const struct pool_pod *pod)
+{
+    return pod->gone;
+}
+
+bool pool_pod_is_down(const struct pool_pod *pod)
+{
+    return pod->down;
+}
+
+bool pool_pod_is_proven(const struct pool_pod *pod)
+{
+    return pod->proven;
+}
+
+uint64_t pool_pod_id(const struct pool_pod *pod)
+{
+    return pod->id;
+}
+
+const char *pool_pod_name(const struct pool_pod *pod)
+{
+    return pod->name;
+}
+
+const struct addr *pool_pod_addr(const struct pool_pod *pod)
+{
+    return &pod->addr;
+}
+
+uint16_t pool_pod_port(const struct pool_pod *pod)
+{
+    return pod->port;
+}
+
+const char *pool_pod_reason(const struct pool_pod *pod)
+{
+    return pod->reason;
+}

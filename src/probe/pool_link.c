@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection to a pod and the exchange on it. The rules, each of which keeps a wrong answer out: before a question is
+ * sent nothing may be there to read; what comes unasked, or behind an answer, ends the connection; an answer counts when
+ * its framing says that it is whole.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <syncer/base/macros.h>
+#include <syncer/base/must.h>
+
+#include "pool_private.h"
+
+static void on_open(struct link *link, enum link_failure failure, const char *reason);
+static void on_event(struct link *link);
+
+static const struct link_events link_events = {.on_open = on_open, .on_event = on_event};
+
+/* ---- the pod's list ---- */
+
+static void insert(struct pool_link *pl)
+{
+    struct pool_pod *pod = pl->pod;
+
+    pl->prev = NULL;
+    pl->next = pod->links;
+    if (pod->links)
+        pod->links->prev = pl;
+    pod->links = pl;
+}
+
+static void take_out(struct pool_link *pl)
+{
+    if (pl->prev)
+        pl->prev->next = pl->next;
+    else
+        pl->pod->links = pl->next;
+    if (pl->next)
+        pl->next->prev = pl->prev;
+}
+
+static void set_state(struct pool_link *pl, enum pool_link_state state)
+{
+    struct pool_pod *pod = pl->pod;
+
+    if (pl->state == POOL_LINK_OPENING)
+        pod->n_opening--;
+    if (pl->state == POOL_LINK_IDLE)
+        pod->n_idle--;
+    if (state == POOL_LINK_IDLE)
+        pod->n_idle++;
+    pl->state = state;
+}
+
+/* ---- opening and closing ---- */
+
+static void on_orphan_due(struct loop_timer *timer)
+{
+    struct pool_link *pl = container_of(timer, struct pool_link, limit);
+    struct pool_pod *pod = pl->pod;
+
+    pool_pod_hold(pod);
+    pool_link_close(pl);
+    pool_pod_dispatch(pod);
+    pool_pod_drop(pod);
+}
+
+int pool_link_open(struct pool_pod *pod, struct err *err)
+{
+    struct pool *pool = pod->pool;
+    struct pool_link *pl = calloc(1, sizeof(*pl));
+
+    if (!pl)
+        return err_set(err, "out of memory");
+    pl->link = link_new(pool->settings.hub, &pod->addr, pod->port, &link_events, pl);
+    if (!pl->link || link_open(pl->link, err) < 0) {
+        if (!pl->link)
+            err_set(err, "out of memory");
+        link_free(pl->link);
+        free(pl);
+        return -1;
+    }
+    pl->pod = pod;
+    pl->state = POOL_LINK_OPENING;
+    loop_timer_init(&pl->limit, pool->settings.loop, LOOP_EARLY, on_orphan_due);
+    buf_init(&pl->head, HTTP_RESPONSE_MAX_HEAD_BYTES + POOL_RECV_BYTES);
+    insert(pl);
+    pod->n_links++;
+    pod->n_opening++;
+    pool_pod_hold(pod);
+    return 0;
+}
+
+static void end_exchange(struct pool_link *pl)
+{
+    loop_timer_cancel(&pl->limit);
+    probe_text_drop(pl->text);
+    pl->text = NULL;
+    pl->probe = NULL;
+    buf_release(&pl->head);
+}
+
+void pool_link_close(struct pool_link *pl)
+{
+    struct pool_pod *pod = pl->pod;
+
+    must(!pl->probe);
+    end_exchange(pl);
+    if (pl->state == POOL_LINK_OPENING)
+        pod->n_opening--;
+    if (pl->state == POOL_LINK_IDLE)
+        pod->n_idle--;
+    take_out(pl);
+    pod->n_links--;
+    link_free(pl->link);
+    free(pl);
+    pool_pod_keep_warm(pod);
+    pool_pod_drop(pod);
+}
+
+static void on_open(struct link *link, enum link_failure failure, const char *reason)
+{
+    struct pool_link *pl = link_owner(link);
+    struct pool_pod *pod = pl->pod;
+
+    pool_pod_hold(pod);
+    if (failure == LINK_OK && !pod->gone) {
+        set_state(pl, POOL_LINK_IDLE);
+        pl->opened_ns = loop_now_ns(pod->pool->settings.loop);
+        pool_pod_opened(pod);
+    } else {
+        pool_link_close(pl);
+        if (!pod->gone)
+            pool_pod_failed(pod, failure, reason);
+    }
+    pool_pod_dispatch(pod);
+    pool_pod_drop(pod);
+}
+
+/* ---- the exchange ---- */
+
+/* Ends the connection; its probe, if it has one, gets `outcome`. */
+static void break_link(struct pool_link *pl, enum probe_outcome outcome, const char *reason)
+{
+    struct probe *probe = pl->probe;
+    struct pool_pod *pod = pl->pod;
+
+    pool_pod_hold(pod);
+    if (reason)
+        pool_pod_set_reason(pod, reason);
+    pl->probe = NULL;
+    if (probe)
+        probe->link = NULL;
+    pool_link_close(pl);
+    if (probe && outcome == PROBE_NONE)
+        probe_requeue(probe);
+    else if (probe)
+        probe_finish(probe, outcome, 0);
+    pool_pod_dispatch(pod);
+    pool_pod_drop(pod);
+}
+
+static void note_unasked(struct pool_pod *pod)
+{
+    struct pool *pool = pod->pool;
+
+    scoreboard_add(pool->settings.board, METRIC_LINKS_UNASKED, 1);
+    if (pool->events.on_unasked)
+        pool->events.on_unasked(pool->arg, pod);
+}
+
+/* The pod has ended the connection, by its FIN or an error. */
+static void exchange_ended(struct pool_link *pl)
+{
+    if (pl->answered && http_response_end(&pl->response) == HTTP_DONE) {
+        struct probe *probe = pl->probe;
+        struct pool_pod *pod = pl->pod;
+        int status = pl->response.status;
+
+        pool_pod_hold(pod);
+        pl->probe = NULL;
+        if (probe)
+            probe->link = NULL;
+        pool_link_close(pl);
+        pool_pod_answered(pod, status);
+        if (probe)
+            probe_finish(probe, probe_outcome_of(status), (uint16_t)status);
+        pool_pod_dispatch(pod);
+        pool_pod_drop(pod);
+    } else if (pl->kept && !pl->answered) {
+        scoreboard_add(pl->pod->pool->settings.board, METRIC_PROBES_RESENT, 1);
+        break_link(pl, PROBE_NONE, NULL);
+    } else {
+        break_link(pl, PROBE_BROKEN,
+                   pl->answered ? "the connection ended in the middle of an answer"
+                                : "the connection ended before an answer");
+    }
+}
+
+static void exchange_done(struct pool_link *pl, bool surplus)
+{
+    struct probe *probe = pl->probe;
+    struct pool_pod *pod = pl->pod;
+    int status = pl->response.status;
+    bool keep = pl->response.keep_alive && !surplus && pl->sent == pl->text->len && !pod->gone;
+
+    pool_pod_hold(pod);
+    pl->probe = NULL;
+    if (probe)
+        probe->link = NULL;
+    if (surplus)
+        note_unasked(pod);
+    pool_pod_answered(pod, status);
+    if (keep) {
+        end_exchange(pl);
+        set_state(pl, POOL_LINK_IDLE);
+        pl->served = true;
+        /* To the front: the one used last is the likeliest to be still open. */
+        take_out(pl);
+        insert(pl);
+    } else {
+        pool_link_close(pl);
+    }
+    if (probe)
+        probe_finish(probe, probe_outcome_of(status), (uint16_t)status);
+    pool_pod_dispatch(pod);
+    pool_pod_drop(pod);
+}
+
+/* Bytes of an answer. True if the exchange goes on. */
+static bool feed(struct pool_link *pl, const char *data, size_t len)
+{
+    size_t used;
+
+    pl->answered = true;
+    if (pl->head.len > 0) {
+        buf_add(&pl->head, data, len);
+        data = pl->head.data;
+        len = pl->head.len;
+    }
+    switch (pl->head.failed ? HTTP_BAD : http_response_parse(&pl->response, data, len, &used)) {
+    case HTTP_DONE:
+        exchange_done(pl, used < len);
+        return false;
+    case HTTP_MORE:
+        break;
+    case HTTP_BAD:
+    default:
+        break_link(pl, PROBE_BROKEN, pl->response.error ? pl->response.error : "the answer's head is too large");
+        return false;
+    }
+    if (pl->head.len > 0)
+        buf_drop_front(&pl->head, used);
+    else
+        buf_add(&pl->head, data + used, len - used);
+    return true;
+}
+
+/* False if the connection has ended. */
+static bool send_rest(struct pool_link *pl)
+{
+    while (pl->sent < pl->text->len) {
+        ssize_t n = link_send(pl->link, pl->text->bytes + pl->sent, pl->text->len - pl->sent);
+
+        if (n == LINK_AGAIN)
+            return true;
+        if (n < 0)
+            return false;
+        pl->sent += (size_t)n;
+    }
+    return true;
+}
+
+static void busy_event(struct pool_link *pl)
+{
+    struct pool *pool = pl->pod->pool;
+    ssize_t n;
+
+    /* An answer may have come although the rest of the question can't go any more: read in any case. */
+    send_rest(pl);
+    do {
+        n = link_recv(pl->link, pool->recv, sizeof(pool->recv));
+        if (n == LINK_AGAIN)
+            return;
+        if (n <= 0) {
+            exchange_ended(pl);
+            return;
+        }
+    } while (feed(pl, pool->recv, (size_t)n));
+}
+
+/* Nothing may come on an idle connection but its end. False if it was closed. */
+static bool check_idle(struct pool_link *pl)
+{
+    struct pool *pool = pl->pod->pool;
+    ssize_t n = link_recv(pl->link, pool->recv, sizeof(pool->recv));
+
+    if (n == LINK_AGAIN)
+        return true;
+    if (n > 0)
+        note_unasked(pl->pod);
+    pool_link_close(pl);
+    return false;
+}
+
+static void on_event(struct link *link)
+{
+    struct pool_link *pl = link_owner(link);
+
+    if (pl->state == POOL_LINK_BUSY)
+        busy_event(pl);
+    else if (pl->state == POOL_LINK_IDLE)
+        check_idle(pl);
+}
+
+bool pool_link_ask(struct pool_link *pl, struct probe *probe)
+{
+    if (!check_idle(pl))
+        return false;
+    set_state(pl, POOL_LINK_BUSY);
+    pl->probe = probe;
+    pl->text = probe->text;
+    probe_text_hold(pl->text);
+    pl->sent = 0;
+    pl->answered = false;
+    /* A connection opened for this question is given it in the very turn in which it opens. */
+    pl->kept = pl->served || pl->opened_ns != loop_now_ns(pl->pod->pool->settings.loop);
+    pl->limit_ns = probe->started_ns + pl->pod->pool->settings.connection_timeout_ns;
+    http_response_init(&pl->response, POOL_BODY_MAX);
+    probe->link = pl;
+    if (send_rest(pl))
+        return true;
+    pl->probe = NULL;
+    probe->link = NULL;
+    pool_link_close(pl);
+    return false;
+}
+
+void pool_link_orphan(struct pool_link *pl)
+{
+    struct pool_pod *pod = pl->pod;
+
+    pl->probe = NULL;
+    if (pl->limit_ns > loop_now_ns(pod->pool->settings.loop)) {
+        loop_timer_set(&pl->limit, pl->limit_ns);
+        return;
+    }
+    pool_link_close(pl);
+    pool_pod_dispatch(pod); /* nobody is called from there */
+}

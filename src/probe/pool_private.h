@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shared by pool.c (which pods there are), pool_link.c (one connection and what is said on it) and probe.c (one question).
+ *
+ *      pool --> pool_pod --> pool_link --> net/link
+ *                 |  ^          |  ^
+ *        waiting  v  |          v  | (NULL = orphan)
+ *               probe ------> probe
+ */
+#ifndef SYNCER_PROBE_POOL_PRIVATE_H
+#define SYNCER_PROBE_POOL_PRIVATE_H
+
+#include <syncer/base/buf.h>
+#include <syncer/probe/pool.h>
+#include <syncer/probe/probe.h>
+#include <syncer/wire/http_response.h>
+
+#define POOL_REASON_BYTES 256
+#define POOL_RECV_BYTES 16384
+#define POOL_BODY_MAX 16384 /* of an answer; a longer one is broken */
+
+enum pool_link_state {
+    POOL_LINK_OPENING,
+    POOL_LINK_IDLE,
+    POOL_LINK_BUSY, /* an exchange is under way, for a probe or an orphan */
+};
+
+/* One connection to a pod. It exists from the attempt to open it until it ends. */
+struct pool_link {
+    struct link *link;
+    struct pool_pod *pod;
+    struct pool_link *next, *prev; /* of the pod's links */
+    enum pool_link_state state;
+    struct loop_timer limit;       /* BUSY without a probe: until it must be answered */
+
+    /* the exchange of a BUSY link */
+    struct probe *probe;           /* NULL = orphan */
+    struct probe_text *text;
+    size_t sent;                   /* bytes of text */
+    int64_t opened_ns;
+    bool served;                   /* an exchange before this one */
+    bool kept;                     /* it was not opened for this exchange: its end before the first byte proves nothing */
+    bool answered;                 /* a byte of the answer has come */
+    int64_t limit_ns;              /* when connection_timeout of this exchange is over */
+    struct http_response response;
+    struct buf head;               /* bytes of an answer's head that has come in parts */
+};
+
+struct pool_pod {
+    struct pool *pool;
+    struct pool_pod *next, *prev;  /* of all that exist */
+    unsigned refs;                 /* of the pool while it counts, of checks, links and probes under way */
+    uint64_t id;
+    struct addr addr;
+    uint16_t port;
+    char name[PODTABLE_NAME_MAX + 1];
+    bool gone, down, proven;
+
+    struct pool_link *links;       /* ring-free list: first */
+    uint32_t n_links, n_opening, n_idle;
+    struct probe *waiting_first, *waiting_last;
+    uint32_t n_waiting;
+
+    uint32_t failures;             /* connections in a row that could not be opened */
+    int64_t first_failure_ns;      /* of that row */
+    int64_t backoff_ns;            /* before the next attempt in the background; 0 after an answer */
+    struct loop_timer reopen;
+    enum probe_outcome failure;    /* how the last one failed: PROBE_CONNECT or PROBE_TLS */
+    char reason[POOL_REASON_BYTES];
+};
+
+struct pool {
+    struct pool_settings settings;
+    char *request_head;
+    size_t request_head_len;
+    struct pool_events events;
+    void *arg;
+    struct pool_pod **pods; /* that count, sorted by id */
+    struct pool_pod *all;   /* those too that left, as long as somebody holds them */
+    size_t n;
+    uint64_t generation;
+    char recv[POOL_RECV_BYTES]; /* one read at a time */
+};
+
+struct probe_text {
+    unsigned refs;
+    size_t len;
+    char bytes[];
+};
+
+void probe_text_hold(struct probe_text *text);
+
+/* --- pool.c --- */
+
+/* Gives waiting probes to idle links, and opens further ones for those that are left. */
+void pool_pod_dispatch(struct pool_pod *pod);
+/* A connection could not be opened. */
+void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char *reason);
+/* A connection was opened. */
+void pool_pod_opened(struct pool_pod *pod);
+/* A connection has ended: sees to it that there will be one again. */
+void pool_pod_keep_warm(struct pool_pod *pod);
+/* A whole answer has come. */
+void pool_pod_answered(struct pool_pod *pod, int status);
+void pool_pod_set_reason(struct pool_pod *pod, const char *reason);
+
+/* --- pool_link.c --- */
+
+/* Begins to open one more. 0, or -1 with the reason. */
+int pool_link_open(struct pool_pod *pod, struct err *err);
+/* Ends it whatever it does; an exchange's probe must have been taken away before. */
+void pool_link_close(struct pool_link *pl);
+/* An idle link takes the probe's question. false: the link had ended (and is closed now), take another one. */
+bool pool_link_ask(struct pool_link *pl, struct probe *probe);
+/* The probe leaves the exchange, which goes on as an orphan or, past its time, ends with the link. */
+void pool_link_orphan(struct pool_link *pl);
+
+/* --- probe.c --- */
+
+/* Back into the pod's queue, at its front. */
+void probe_requeue(struct probe *probe);
+/* Into the queue, out of it. */
+void probe_enqueue(struct probe *probe);
+void probe_dequeue(struct probe *probe);
+/* 200 = present, 401 = absent, else PROBE_STATUS. */
+enum probe_outcome probe_outcome_of(int status);
+/* The end: takes it out of everything and tells its owner. */
+void probe_finish(struct probe *probe, enum probe_outcome outcome, uint16_t code);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* A question's way: into the pod's queue, onto a connection, and to its one result. */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <syncer/base/macros.h>
+#include <syncer/base/must.h>
+
+#include "pool_private.h"
+
+/* ---- text ---- */
+
+struct probe_text *probe_text_new(const struct pool *pool, const char *token, size_t token_len, const char *fields)
+{
+    size_t fields_len = strlen(fields);
+    size_t len = pool->request_head_len + token_len + 2 + fields_len + 2;
+    struct probe_text *text = malloc(sizeof(*text) + len);
+    char *p;
+
+    if (!text)
+        return NULL;
+    text->refs = 1;
+    text->len = len;
+    p = text->bytes;
+    memcpy(p, pool->request_head, pool->request_head_len);
+    p += pool->request_head_len;
+    memcpy(p, token, token_len);
+    p += token_len;
+    memcpy(p, "\r\n", 2);
+    memcpy(p + 2, fields, fields_len);
+    memcpy(p + 2 + fields_len, "\r\n", 2);
+    return text;
+}
+
+void probe_text_hold(struct probe_text *text)
+{
+    text->refs++;
+}
+
+void probe_text_drop(struct probe_text *text)
+{
+    if (!text || --text->refs > 0)
+        return;
+    explicit_bzero(text->bytes, text->len);
+    free(text);
+}
+
+/* ---- outcomes ---- */
+
+const char *probe_outcome_name(enum probe_outcome outcome)
+{
+    static const char *const names[PROBE_OUTCOMES] = {"none",    "present", "absent", "status", "connect",
+                                                      "tls",     "timeout", "cut",    "broken", "down"};
+
+    must(outcome < PROBE_OUTCOMES);
+    return names[outcome];
+}
+
+enum probe_outcome probe_outcome_of(int status)
+{
+    return status == 200 ? PROBE_PRESENT : status == 401 ? PROBE_ABSENT : PROBE_STATUS;
+}
+
+/* How an outcome is counted and shown. PROBE_NONE, CUT and DOWN say nothing about the pod. */
+static const struct {
+    enum scoreboard_metric metric;
+    enum scoreboard_result result;
+} counted[PROBE_OUTCOMES] = {
+    [PROBE_PRESENT] = {METRIC_PROBES_PRESENT, SCOREBOARD_PRESENT},
+    [PROBE_ABSENT] = {METRIC_PROBES_ABSENT, SCOREBOARD_ABSENT},
+    [PROBE_STATUS] = {METRIC_PROBES_STATUS, SCOREBOARD_STATUS},
+    [PROBE_CONNECT] = {METRIC_PROBES_CONNECT, SCOREBOARD_CONNECT},
+    [PROBE_TLS] = {METRIC_PROBES_TLS, SCOREBOARD_TLS},
+    [PROBE_TIMEOUT] = {METRIC_PROBES_TIMEOUT, SCOREBOARD_TIMED_OUT},
+    [PROBE_BROKEN] = {METRIC_PROBES_BROKEN, SCOREBOARD_BROKEN},
+};
+
+static void count(const struct probe *probe, int64_t now)
+{
+    struct scoreboard *board = probe->pod->pool->settings.board;
+
+    if (counted[probe->outcome].result == SCOREBOARD_NO_RESULT)
+        return;
+    scoreboard_add(board, counted[probe->outcome].metric, 1);
+    scoreboard_observe(board, HISTOGRAM_PROBE_SECONDS, now - probe->started_ns);
+    scoreboard_note_result(board, probe->pod->id, counted[probe->outcome].result, probe->code, now);
+}
+
+/* ---- the queue of a pod ---- */
+
+void probe_enqueue(struct probe *probe)
+{
+    struct pool_pod *pod = probe->pod;
+
+    probe->next = NULL;
+    probe->prev = pod->waiting_last;
+    if (pod->waiting_last)
+        pod->waiting_last->next = probe;
+    else
+        pod->waiting_first = probe;
+    pod->waiting_last = probe;
+    pod->n_waiting++;
+}
+
+void probe_requeue(struct probe *probe)
+{
+    struct pool_pod *pod = probe->pod;
+
+    probe->prev = NULL;
+    probe->next = pod->waiting_first;
+    if (pod->waiting_first)
+        pod->waiting_first->prev = probe;
+    else
+        pod->waiting_last = probe;
+    pod->waiting_first = probe;
+    pod->n_waiting++;
+}
+
+void probe_dequeue(struct probe *probe)
+{
+    struct pool_pod *pod = probe->pod;
+
+    if (probe->prev)
+        probe->prev->next = probe->next;
+    else
+        pod->waiting_first = probe->next;
+    if (probe->next)
+        probe->next->prev = probe->prev;
+    else
+        pod->waiting_last = probe->prev;
+    probe->next = probe->prev = NULL;
+    pod->n_waiting--;
+}
+
+/* ---- its life ---- */
+
+/* Out of queue, connection and timer; the exchange, if there is one, goes on without it. */
+static void leave(struct probe *probe)
+{
+    struct pool_link *pl = probe->link;
+
+    loop_timer_cancel(&probe->limit);
+    probe->link = NULL;
+    if (pl)
+        pool_link_orphan(pl);
+    else if (probe->pod->waiting_first == probe || probe->prev)
+        probe_dequeue(probe);
+    probe_text_drop(probe->text);
+    probe->text = NULL;
+}
+
+void probe_finish(struct probe *probe, enum probe_outcome outcome, uint16_t code)
+{
+    struct pool_pod *pod = probe->pod;
+
+    probe->outcome = outcome;
+    probe->code = code;
+    count(probe, loop_now_ns(pod->pool->settings.loop));
+    leave(probe);
+    probe->pod = NULL;
+    probe->on_done(probe);
+    pool_pod_drop(pod);
+}
+
+static void on_limit_due(struct loop_timer *timer)
+{
+    struct probe *probe = container_of(timer, struct probe, limit);
+    struct pool_pod *pod = probe->pod;
+    enum probe_outcome outcome = PROBE_TIMEOUT;
+
+    if (probe->cut) {
+        outcome = PROBE_CUT;
+    } else if (!probe->link && pod->n_links == pod->n_opening) {
+        outcome = PROBE_CONNECT;
+        pool_pod_set_reason(pod, "no connection within connection_timeout");
+    } else {
+        pool_pod_set_reason(pod, probe->link ? "no answer within connection_timeout"
+                                             : "all host_keepalives connections are in use");
+    }
+    probe_finish(probe, outcome, 0);
+}
+
+void probe_init(struct probe *probe, struct loop *loop, void (*on_done)(struct probe *probe))
+{
+    *probe = (struct probe){.on_done = on_done};
+    loop_timer_init(&probe->limit, loop, LOOP_EARLY, on_limit_due);
+}
+
+void probe_start(struct probe *probe, struct pool_pod *pod, struct probe_text *text, int64_t deadline_ns)
+{
+    int64_t limit;
+
+    must(!probe->pod && !pod->gone && !pod->down);
+    probe->outcome = PROBE_NONE;
+    probe->code = 0;
+    probe->started_ns = loop_now_ns(pod->pool->settings.loop);
+    limit = probe->started_ns + pod->pool->settings.connection_timeout_ns;
+    probe->cut = limit > deadline_ns;
+    loop_timer_set(&probe->limit, probe->cut ? deadline_ns : limit);
+    pool_pod_hold(pod);
+    probe->pod = pod;
+    probe_text_hold(text);
+    probe->text = text;
+    probe_enqueue(probe);
+    pool_pod_dispatch(pod);
+}
+
+void probe_cancel(struct probe *probe)
+{
+    struct pool_pod *pod = probe->pod;
+
+    if (!pod)
+        return;
+    if (probe->link)
+        scoreboard_add(pod->pool->settings.board, METRIC_PROBES_ORPHANED, 1);
+    leave(probe);
+    probe->pod = NULL;
+    pool_pod_drop(pod);
+}
