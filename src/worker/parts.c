@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* What a worker is made of: the configuration turned into the settings of each layer, from the pods upwards. */
+#include <config.h>
+
+#include <stdio.h>
+
+#include <syncer/base/clock.h>
+#include <syncer/base/log.h>
+#include <syncer/share/control.h>
+
+#include "worker_private.h"
+
+#define REQUEST_HEAD_MAX 8192
+#define MAX_OPENING 8                              /* cold connects at a time: each costs a handshake */
+#define UNVERIFIED_MAX_AGE_NS (5 * 60 * NS_PER_S)  /* an old address may be somebody else's, and nothing would tell */
+
+/* ---- what the pods do, for a person ---- */
+
+static void on_down(void *arg, const struct pool_pod *pod, const char *reason)
+{
+    (void)arg;
+    log_warn("pod takes no connection: its probes fail at once until one attempt in the background succeeds",
+             LOG_STR("pod", pool_pod_name(pod)), LOG_STR("reason", reason));
+}
+
+static void on_up(void *arg, const struct pool_pod *pod)
+{
+    (void)arg;
+    log_info("pod takes connections again", LOG_STR("pod", pool_pod_name(pod)));
+}
+
+static void on_unasked(void *arg, const struct pool_pod *pod)
+{
+    (void)arg;
+    log_warn("pod sent what nobody had asked for: the connection is closed", LOG_STR("pod", pool_pod_name(pod)));
+}
+
+/* ---- what clients do, counted ---- */
+
+static void on_accepted(void *arg)
+{
+    struct worker *worker = arg;
+
+    scoreboard_add(worker->board, METRIC_CONNECTIONS_ACCEPTED, 1);
+    scoreboard_set(worker->board, METRIC_CONNECTIONS_OPEN, http_server_connections(worker->server));
+}
+
+static void on_refused(void *arg)
+{
+    struct worker *worker = arg;
+
+    scoreboard_add(worker->board, METRIC_CONNECTIONS_REFUSED, 1);
+}
+
+static void on_closed(void *arg)
+{
+    struct worker *worker = arg;
+
+    scoreboard_set(worker->board, METRIC_CONNECTIONS_OPEN, http_server_connections(worker->server));
+}
+
+static void on_answered(void *arg, int status)
+{
+    static const enum scoreboard_metric classes[] = {METRIC_HTTP_2XX, METRIC_HTTP_3XX, METRIC_HTTP_4XX, METRIC_HTTP_5XX};
+    struct worker *worker = arg;
+
+    if (status >= 200 && status <= 599)
+        scoreboard_add(worker->board, classes[status / 100 - 2], 1);
+}
+
+/* ---- the parts ---- */
+
+static int make_hub(struct worker *worker, struct err *err)
+{
+    const struct conf *conf = &worker->conf;
+    struct trust_settings trust = {
+        .verify = conf->tls_verify,
+        .ca_file = conf->tls_ca,
+        .cert_file = conf->tls_cert,
+        .key_file = conf->tls_key,
+    };
+    struct link_hub_settings hub = {
+        .tls = conf->scheme == CONF_SCHEME_HTTPS,
+        .server_name = conf->tls_server_name ? conf->tls_server_name : conf->host,
+        .max_opening = MAX_OPENING,
+        .connect_timeout_ms = conf->connection_timeout_ms,
+    };
+
+    if (hub.tls && !(worker->trust = trust_new(&trust, err)))
+        return -1;
+    hub.trust = worker->trust;
+    worker->hub = link_hub_new(worker->loop, &hub, err);
+    return worker->hub ? 0 : -1;
+}
+
+static int make_pool(struct worker *worker, struct err *err)
+{
+    static const struct pool_events events = {.on_down = on_down, .on_up = on_up, .on_unasked = on_unasked};
+    const struct conf *conf = &worker->conf;
+    char head[REQUEST_HEAD_MAX];
+    struct pool_settings settings = {
+        .loop = worker->loop,
+        .hub = worker->hub,
+        .board = worker->board,
+        .connection_timeout_ns = conf->connection_timeout_ms * NS_PER_MS,
+        .host_keepalives = (uint32_t)conf->host_keepalives,
+        .request_head = head,
+    };
+    int n = snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: syncer/%s\r\nCookie: %s=", conf->path,
+                     conf->host, PACKAGE_VERSION, conf->cookie);
+
+    if (n < 0 || (size_t)n >= sizeof(head))
+        return err_set(err, "path, host and cookie are together longer than a probe's head may be (%d bytes)",
+                       REQUEST_HEAD_MAX);
+    worker->pool = pool_new(&settings, &events, worker, err);
+    return worker->pool ? 0 : -1;
+}
+
+static int ask_refresh(void *arg, const char *name)
+{
+    struct worker *worker = arg;
+
+    return control_send(worker->heritage.control_fd, CONTROL_REFRESH, name);
+}
+
+static int make_checker(struct worker *worker, struct err *err)
+{
+    const struct conf *conf = &worker->conf;
+    bool verified = conf->scheme == CONF_SCHEME_HTTPS && conf->tls_verify;
+    struct checker_settings settings = {
+        .loop = worker->loop,
+        .pool = worker->pool,
+        .table = worker->table,
+        .board = worker->board,
+        .schedule =
+            {
+                .sync_timeout_ns = conf->sync_timeout_ms * NS_PER_MS,
+                .patience_ns = conf_patience_ms(conf) * NS_PER_MS,
+            },
+        .request_deadline_ns = conf->request_deadline_ms * NS_PER_MS,
+        .max_checks = (uint32_t)conf->max_checks,
+        .max_table_age_ns = verified || conf->pods == CONF_PODS_STATIC ? 0 : UNVERIFIED_MAX_AGE_NS,
+        .ask_refresh = ask_refresh,
+        .arg = worker,
+    };
+
+    worker->checker = checker_new(&settings, err);
+    return worker->checker ? 0 : -1;
+}
+
+static void describe_source(struct worker *worker)
+{
+    const struct conf *conf = &worker->conf;
+
+    if (conf->pods == CONF_PODS_KUBERNETES)
+        snprintf(worker->source, sizeof(worker->source), "kubernetes: deployment %s%s%s",
+                 conf->namespace ? conf->namespace : "", conf->namespace ? "/" : "", conf->deployment);
+    else
+        snprintf(worker->source, sizeof(worker->source), "static: %zu pods", conf->n_static_pods);
+}
+
+static int make_server(struct worker *worker, struct err *err)
+{
+    static const struct http_events events = {
+        .on_accepted = on_accepted, .on_refused = on_refused, .on_closed = on_closed, .on_answered = on_answered};
+    const struct conf *conf = &worker->conf;
+    struct http_settings settings = {
+        .max_connections = (uint32_t)conf->max_connections,
+        .client_timeout_ms = conf->client_timeout_ms,
+        .keepalive_timeout_ms = conf->keepalive_timeout_ms,
+        .access_log = conf->access_log,
+    };
+
+    describe_source(worker);
+    worker->api = (struct api){
+        .loop = worker->loop,
+        .pool = worker->pool,
+        .checker = worker->checker,
+        .table = worker->table,
+        .board = worker->board,
+        .version = PACKAGE_VERSION,
+        .source = worker->source,
+        .generation = worker->heritage.generation,
+        .started_ns = worker->started_ns,
+    };
+    worker->router = (struct http_router){
+        .routes = api_routes, .n = api_routes_n, .app = &worker->api, .on_error = api_on_error};
+    worker->server = http_server_new(worker->loop, &settings, &worker->router, &events, worker, err);
+    return worker->server ? 0 : -1;
+}
+
+int worker_make_parts(struct worker *worker, struct err *err)
+{
+    if (make_hub(worker, err) < 0 || make_pool(worker, err) < 0 || make_checker(worker, err) < 0)
+        return -1;
+    return make_server(worker, err);
+}
+
+void worker_free_parts(struct worker *worker)
+{
+    http_server_free(worker->server); /* whoever waits for an answer is let go, and with that all checks end */
+    checker_free(worker->checker);
+    pool_free(worker->pool);
+    link_hub_free(worker->hub);
+    trust_free(worker->trust);
+}
