@@ -13,3 +13,15 @@ src_probe_libprobe_a_SOURCES = \
 	src/probe/probe.c \
 	src/probe/schedule.c \
 	src/probe/verdict.c
+
+if HAVE_CRITERION
+PROBE_TESTS = tests/unit/probe/test_schedule tests/unit/probe/test_verdict
+check_PROGRAMS += $(PROBE_TESTS)
+TESTS += $(PROBE_TESTS)
+tests_unit_probe_test_schedule_SOURCES = tests/unit/probe/test_schedule.c
+tests_unit_probe_test_schedule_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_probe_test_schedule_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)
+tests_unit_probe_test_verdict_SOURCES = tests/unit/probe/test_verdict.c
+tests_unit_probe_test_verdict_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_probe_test_verdict_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)
+endif

@@ -15,7 +15,7 @@
 #include <syncer/probe/probe.h>
 #include <syncer/wire/http_response.h>
 
-#define POOL_REASON_BYTES 256
+#define POOL_REASON_BYTES ERR_TEXT_BYTES
 #define POOL_RECV_BYTES 16384
 #define POOL_BODY_MAX 16384 /* of an answer; a longer one is broken */
 
