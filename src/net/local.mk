@@ -1,2 +1,10 @@
 # SPDX-License-Identifier: MIT
-# noinst_LIBRARIES += src/net/libnet.a
+noinst_LIBRARIES += src/net/libnet.a
+src_net_libnet_a_SOURCES = \
+	include/syncer/net/curl_loop.h \
+	include/syncer/net/link.h \
+	include/syncer/net/trust.h \
+	src/net/curl_loop.c \
+	src/net/link.c \
+	src/net/trust.c \
+	src/net/trust_curl.h

@@ -36,6 +36,7 @@ void pool_pod_drop(struct pool_pod *pod)
         return;
     must(!pod->links && !pod->waiting_first);
     loop_timer_cancel(&pod->reopen);
+    link_free(pod->spare);
     if (pod->prev)
         pod->prev->next = pod->next;
     else

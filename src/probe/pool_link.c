@@ -75,14 +75,16 @@ int pool_link_open(struct pool_pod *pod, struct err *err)
 
     if (!pl)
         return err_set(err, "out of memory");
-    pl->link = link_new(pool->settings.hub, &pod->addr, pod->port, &link_events, pl);
-    if (!pl->link || link_open(pl->link, err) < 0) {
-        if (!pl->link)
-            err_set(err, "out of memory");
-        link_free(pl->link);
+    pl->link = pod->spare;
+    pod->spare = NULL;
+    if (!pl->link)
+        pl->link = link_new(pool->settings.hub, &pod->addr, pod->port, &link_events, pl);
+    if (!pl->link) {
         free(pl);
-        return -1;
+        return err_set(err, "out of memory");
     }
+    link_set_owner(pl->link, pl);
+    link_open(pl->link);
     pl->pod = pod;
     pl->state = POOL_LINK_OPENING;
     loop_timer_init(&pl->limit, pool->settings.loop, LOOP_EARLY, on_orphan_due);
@@ -115,7 +117,12 @@ void pool_link_close(struct pool_link *pl)
         pod->n_idle--;
     take_out(pl);
     pod->n_links--;
-    link_free(pl->link);
+    if (pod->spare || pod->gone) {
+        link_free(pl->link);
+    } else {
+        link_close(pl->link);
+        pod->spare = pl->link;
+    }
     free(pl);
     pool_pod_keep_warm(pod);
     pool_pod_drop(pod);

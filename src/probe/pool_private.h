@@ -58,6 +58,7 @@ struct pool_pod {
 
     struct pool_link *links;       /* ring-free list: first */
     uint32_t n_links, n_opening, n_idle;
+    struct link *spare;            /* a closed one, whose TLS session the next connection resumes */
     struct probe *waiting_first, *waiting_last;
     uint32_t n_waiting;
 

@@ -55,7 +55,7 @@ enum control_received control_receive(int fd, struct control_message *message)
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return errno == EAGAIN || errno == EWOULDBLOCK ? CONTROL_NONE : CONTROL_GONE;
+            return errno == EAGAIN ? CONTROL_NONE : CONTROL_GONE;
         if (got == 0)
             return CONTROL_GONE;
         if (parse(bytes, (size_t)got, message) == 0)

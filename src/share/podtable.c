@@ -230,7 +230,10 @@ void podtable_scrape_begin(struct podtable *table)
     count_up(&table->header->scrapes_begun);
 }
 
-void podtable_scrape_end(struct podtable *table)
+void podtable_scrape_end(struct podtable *table, enum podtable_scrape outcome)
 {
+    /* A read that failed tells nothing about how long the list is. */
+    if (outcome != PODTABLE_SCRAPE_FAILED)
+        atomic_store_explicit(&table->header->last_scrape, (uint64_t)outcome, memory_order_relaxed);
     count_up(&table->header->scrapes_ended);
 }

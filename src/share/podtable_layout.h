@@ -34,6 +34,7 @@ struct podtable_header {
     _Alignas(CACHE_LINE_BYTES) _Atomic int64_t read_at_ns; /* 0 = never */
     _Atomic uint64_t scrapes_begun;
     _Atomic uint64_t scrapes_ended;
+    _Atomic uint64_t last_scrape; /* enum podtable_scrape: OK or TOO_MANY */
 };
 
 /* One pod, as it is packed into words. The indexes share the entries' room: entry k tells which pod is the

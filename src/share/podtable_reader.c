@@ -191,6 +191,9 @@ struct podtable_scrapes podtable_scrapes(const struct podtable_reader *reader)
     /* The end first: the two are no pair, but `ended` is never ahead of `begun` in this order. */
     scrapes.ended = atomic_load_explicit(&reader->header->scrapes_ended, memory_order_acquire);
     scrapes.begun = atomic_load_explicit(&reader->header->scrapes_begun, memory_order_acquire);
+    scrapes.last = atomic_load_explicit(&reader->header->last_scrape, memory_order_relaxed) == PODTABLE_SCRAPE_TOO_MANY
+                       ? PODTABLE_SCRAPE_TOO_MANY
+                       : PODTABLE_SCRAPE_OK;
     return scrapes;
 }
 

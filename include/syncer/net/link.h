@@ -63,9 +63,10 @@ struct link *link_new(struct link_hub *hub, const struct addr *addr, uint16_t po
 void link_free(struct link *link);
 
 void *link_owner(const struct link *link);
+void link_set_owner(struct link *link, void *owner);
 
-/* Begins to connect, or to wait for its turn; on_open tells. 0, or -1 with the reason and no on_open. */
-int link_open(struct link *link, struct err *err);
+/* Begins to connect, or to wait for its turn; on_open tells. */
+void link_open(struct link *link);
 bool link_is_open(const struct link *link);
 
 /* Gives the connection up whatever its state; no callback. Idempotent. The link may be opened again. */

@@ -72,10 +72,17 @@ void podtable_touch(struct podtable *table, int64_t now_ns);
 /* The number of publications; 0 = no list has been read yet. */
 uint64_t podtable_generation(const struct podtable *table);
 
+/* How a read of the source ended. */
+enum podtable_scrape {
+    PODTABLE_SCRAPE_OK,
+    PODTABLE_SCRAPE_FAILED,
+    PODTABLE_SCRAPE_TOO_MANY, /* more than max_pods: the old list stays, but it is known not to be all */
+};
+
 /* Frames each read of the source, whatever its end (publish, touch, error): begin before the question is
  * sent, end after its result is in force. See podtable_scrapes(). */
 void podtable_scrape_begin(struct podtable *table);
-void podtable_scrape_end(struct podtable *table);
+void podtable_scrape_end(struct podtable *table, enum podtable_scrape outcome);
 
 /* ---- a worker ---- */
 
@@ -118,6 +125,7 @@ int64_t podtable_read_age(const struct podtable_reader *reader, int64_t now_ns);
 struct podtable_scrapes {
     uint64_t begun; /* reads of the source ever begun */
     uint64_t ended; /* ... and ended, well or not */
+    enum podtable_scrape last; /* how the last one ended that came to a list, complete or too long */
 };
 /* Who asks for a refresh notes `begun`; the refresh has come or failed once `ended` > that number, and all
  * that it brought is then visible to podtable_reader_changed(). */
