@@ -191,10 +191,10 @@ static void explain(const struct link *link, CURLcode code, char *out, size_t ro
     const char *reason = link->error[0] ? link->error : curl_easy_strerror(code);
 
     if (code == CURLE_PEER_FAILED_VERIFICATION && link->trust.names[0])
-        snprintf(out, room, "certificate for %.200s, should be for %.200s: %s", link->trust.names, link->hub->server_name,
+        snprintf(out, room, "certificate for %.160s, should be for %.160s: %.80s", link->trust.names, link->hub->server_name,
                  reason);
     else
-        snprintf(out, room, "%s", reason);
+        snprintf(out, room, "%.*s", (int)room - 1, reason);
 }
 
 static void on_connected(struct curl_transfer *transfer, CURLcode code)

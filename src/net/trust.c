@@ -72,8 +72,9 @@ static int load_chain(struct trust *trust, const char *file, struct err *err)
 static int load_key(struct trust *trust, const char *file, struct err *err)
 {
     BIO *in = BIO_new_file(file, "r");
+    char no_passphrase[] = ""; /* an encrypted key is an error, not a question on the terminal */
 
-    trust->key = in ? PEM_read_bio_PrivateKey(in, NULL, NULL, (void *)"") : NULL;
+    trust->key = in ? PEM_read_bio_PrivateKey(in, NULL, NULL, no_passphrase) : NULL;
     BIO_free(in);
     if (!trust->key)
         return openssl_failed(err, "tls_key", file);

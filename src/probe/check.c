@@ -169,7 +169,7 @@ static struct check_peer *peer_find(const struct check *check, uint32_t number)
     for (struct peer_chunk *chunk = check->chunks; chunk; chunk = chunk->next)
         if (number >= chunk->peers[0].number && number - chunk->peers[0].number < chunk->n)
             return &chunk->peers[number - chunk->peers[0].number];
-    return NULL;
+    must_failed("every number has its peer", __FILE__, __LINE__);
 }
 
 /* ---- the origin ---- */
