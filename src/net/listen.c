@@ -18,9 +18,9 @@
 #define UNIX_PREFIX "unix:"
 #define UNIX_MODE 0660
 
-/* The socket files that this process has made and not removed yet, so that it removes its own only: another process
- * may have put one of its own under the name meanwhile. Beyond this many a file is left behind, and replaced by the next
- * start. */
+/* The socket files that this process has made and not removed yet, so that it removes its own only: another
+ * process may have put one of its own under the name meanwhile. Beyond this many a file is left behind, and
+ * replaced by the next start. */
 #define MAX_FILES 64
 static struct socket_file {
     int fd; /* 0 = free: a listening socket never gets that number */
@@ -77,7 +77,8 @@ static int parse_unix(const char *path, struct listen_address *out, struct err *
     if (path[0] != '/')
         return err_set(err, "a unix socket should be an absolute path, such as unix:/run/syncer/http.sock");
     if (strlen(path) >= sizeof(un->sun_path))
-        return err_set(err, "the path of a unix socket should have at most %zu bytes", sizeof(un->sun_path) - 1);
+        return err_set(err, "the path of a unix socket should have at most %zu bytes",
+                       sizeof(un->sun_path) - 1);
     *un = (struct sockaddr_un){.sun_family = AF_UNIX};
     memcpy(un->sun_path, path, strlen(path));
     out->len = sizeof(*un);
@@ -90,8 +91,10 @@ int listen_parse(const char *text, struct listen_address *out, struct err *err)
     if (strncmp(text, UNIX_PREFIX, strlen(UNIX_PREFIX)) == 0)
         return parse_unix(text + strlen(UNIX_PREFIX), out, err);
     if (parse_ip(text, out) != 0)
-        return err_set(err, "\"%s\" should be an IP address and a port, such as 0.0.0.0:8080 or [::]:8080, or unix:/PATH",
-                       text);
+        return err_set(
+            err,
+            "\"%s\" should be an IP address and a port, such as 0.0.0.0:8080 or [::]:8080, or unix:/PATH",
+            text);
     return 0;
 }
 

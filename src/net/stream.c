@@ -30,8 +30,8 @@ static void set_peer(struct addr *peer, const struct sockaddr_storage *from)
     }
 }
 
-/* Did accept() hand us the error of a connection that is dead already? It is off the queue then (accept(2), "Error
- * handling"). EPERM: a firewall rule. */
+/* Did accept() hand us the error of a connection that is dead already? It is off the queue then (accept(2),
+ * "Error handling"). EPERM: a firewall rule. */
 static bool died_in_queue(int error)
 {
     switch (error) {
