@@ -17,6 +17,9 @@
 #include <syncer/base/fd.h>
 #include <syncer/share/heritage.h>
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* linux/memfd.h; newer than the libc */
+#endif
 #define HERITAGE_MAGIC UINT64_C(0x65676174697265e8) /* no text: a file given by mistake is told apart */
 #define HERITAGE_LAYOUT 1u
 #define HERITAGE_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
@@ -74,7 +77,8 @@ static const char *fd_label(const struct heritage *heritage, size_t i)
     return i < 3 ? names[i] : heritage->listeners[i - 3].address;
 }
 
-static int check_fds(const struct heritage *heritage, struct err *err)
+/* `memfd` is the heritage itself, or -1 before it is made. */
+static int check_fds(const struct heritage *heritage, int memfd, struct err *err)
 {
     int fds[FDS_MAX];
     size_t n = list_fds(heritage, fds);
@@ -82,6 +86,9 @@ static int check_fds(const struct heritage *heritage, struct err *err)
     for (size_t i = 0; i < n; i++) {
         if (fds[i] < 0 || fcntl(fds[i], F_GETFD) < 0)
             return err_set(err, "heritage: %s: descriptor %d is not open", fd_label(heritage, i), fds[i]);
+        if (fds[i] == memfd)
+            return err_set(err, "heritage: %s: descriptor %d is the heritage itself", fd_label(heritage, i),
+                           memfd);
         for (size_t k = 0; k < i; k++)
             if (fds[k] == fds[i])
                 return err_set(err, "heritage: %s and %s: both descriptor %d", fd_label(heritage, k),
@@ -90,7 +97,7 @@ static int check_fds(const struct heritage *heritage, struct err *err)
     return 0;
 }
 
-static int check(const struct heritage *heritage, struct err *err)
+static int check(const struct heritage *heritage, int memfd, struct err *err)
 {
     for (size_t i = 0; i < heritage->n_listeners; i++) {
         size_t len = strnlen(heritage->listeners[i].address, HERITAGE_ADDRESS_BYTES);
@@ -101,7 +108,7 @@ static int check(const struct heritage *heritage, struct err *err)
     }
     if (heritage->config_len > 0 && memchr(heritage->config, '\0', heritage->config_len))
         return err_set(err, "heritage: NUL in the configuration");
-    return check_fds(heritage, err);
+    return check_fds(heritage, memfd, err);
 }
 
 static int check_counts(size_t n_listeners, uint64_t config_len, struct err *err)
@@ -146,13 +153,24 @@ static int write_parts(int fd, const struct heritage *heritage, struct err *err)
     return rc == 0 ? 0 : err_set_errno(err, errno, "heritage: cannot be written");
 }
 
+/* Never to be executed, where the kernel knows how to say so (6.3): some are set up to refuse any other
+ * memfd. */
+static int open_memfd(void)
+{
+    int fd = memfd_create("syncer-heritage", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+    if (fd < 0 && errno == EINVAL)
+        fd = memfd_create("syncer-heritage", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    return fd;
+}
+
 int heritage_write(const struct heritage *heritage, struct err *err)
 {
     int fd = -1;
 
-    if (check_counts(heritage->n_listeners, heritage->config_len, err) < 0 || check(heritage, err) < 0)
+    if (check_counts(heritage->n_listeners, heritage->config_len, err) < 0 || check(heritage, -1, err) < 0)
         return -1;
-    fd = memfd_create("syncer-heritage", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    fd = open_memfd();
     if (fd < 0) {
         err_set_errno(err, errno, "heritage: memfd_create");
     } else if (write_parts(fd, heritage, err) < 0) {
@@ -269,7 +287,7 @@ int heritage_read(struct heritage *heritage, int fd, struct err *err)
     heritage->scoreboard_fd = head.scoreboard_fd;
     heritage->control_fd = head.control_fd;
     heritage->n_listeners = head.n_listeners;
-    if (read_rest(heritage, fd, &head, err) < 0 || check(heritage, err) < 0 ||
+    if (read_rest(heritage, fd, &head, err) < 0 || check(heritage, fd, err) < 0 ||
         set_cloexec(heritage, err) < 0) {
         heritage_release(heritage);
         return -1;

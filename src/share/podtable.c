@@ -187,14 +187,25 @@ static int check_pod(const struct podtable_pod *pod, size_t i, struct err *err)
         return err_set(err, "pod table: pod %s has no id", pod->name);
     if (pod->state >= PODTABLE_STATES)
         return err_set(err, "pod table: pod %s: %u is no state", pod->name, pod->state);
+    if (pod->addr.family != 0 && pod->addr.family != 4 && pod->addr.family != 6)
+        return err_set(err, "pod table: pod %s: address family %u, should be 4, 6 or 0 (none)", pod->name,
+                       pod->addr.family);
     return 0;
+}
+
+/* Release: who reads that the list is complete again finds that list in the table. */
+static void note_outcome(struct podtable *table, enum podtable_scrape outcome)
+{
+    atomic_store_explicit(&table->header->last_scrape, (uint64_t)outcome, memory_order_release);
 }
 
 int podtable_publish(struct podtable *table, const struct podtable_pod *pods, size_t n, int64_t now_ns,
                      struct err *err)
 {
-    if (n > table->max_pods)
+    if (n > table->max_pods) {
+        note_outcome(table, PODTABLE_SCRAPE_TOO_MANY);
         return err_set(err, "pod table: %zu pods, more than max_pods (%u)", n, table->max_pods);
+    }
     for (size_t i = 0; i < n; i++)
         if (check_pod(&pods[i], i, err) < 0)
             return -1;
@@ -203,6 +214,7 @@ int podtable_publish(struct podtable *table, const struct podtable_pod *pods, si
      * list. */
     podtable_touch(table, now_ns);
     latch_publish(&table->header->latch);
+    note_outcome(table, PODTABLE_SCRAPE_OK);
     return 0;
 }
 
@@ -234,6 +246,6 @@ void podtable_scrape_end(struct podtable *table, enum podtable_scrape outcome)
 {
     /* A read that failed tells nothing about how long the list is. */
     if (outcome != PODTABLE_SCRAPE_FAILED)
-        atomic_store_explicit(&table->header->last_scrape, (uint64_t)outcome, memory_order_relaxed);
+        note_outcome(table, outcome);
     count_up(&table->header->scrapes_ended);
 }

@@ -187,13 +187,13 @@ int64_t podtable_read_age(const struct podtable_reader *reader, int64_t now_ns)
 struct podtable_scrapes podtable_scrapes(const struct podtable_reader *reader)
 {
     struct podtable_scrapes scrapes;
+    uint64_t last;
 
     /* The end first: the two are no pair, but `ended` is never ahead of `begun` in this order. */
     scrapes.ended = atomic_load_explicit(&reader->header->scrapes_ended, memory_order_acquire);
     scrapes.begun = atomic_load_explicit(&reader->header->scrapes_begun, memory_order_acquire);
-    scrapes.last = atomic_load_explicit(&reader->header->last_scrape, memory_order_relaxed) == PODTABLE_SCRAPE_TOO_MANY
-                       ? PODTABLE_SCRAPE_TOO_MANY
-                       : PODTABLE_SCRAPE_OK;
+    last = atomic_load_explicit(&reader->header->last_scrape, memory_order_acquire);
+    scrapes.last = last == PODTABLE_SCRAPE_TOO_MANY ? PODTABLE_SCRAPE_TOO_MANY : PODTABLE_SCRAPE_OK;
     return scrapes;
 }
 

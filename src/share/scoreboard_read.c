@@ -45,12 +45,16 @@ const char *scoreboard_result_name(unsigned result)
     return result_names[result < SCOREBOARD_RESULTS ? result : SCOREBOARD_NO_RESULT];
 }
 
-/* 256 blocks of clamped numbers fit into 64 bits, so sums need no care. */
-static uint64_t read_cell(const _Atomic uint64_t *cell)
+static uint64_t clamp(uint64_t value)
 {
-    uint64_t value = atomic_load_explicit(cell, memory_order_relaxed);
-
     return value <= SCOREBOARD_CLAMP ? value : SCOREBOARD_CLAMP;
+}
+
+/* Adds a cell. Both summands are clamped, so nothing comes round, and a sum that stands at the clamp stays.
+ */
+static void add_cell(uint64_t *sum, const _Atomic uint64_t *cell)
+{
+    *sum = clamp(*sum + clamp(atomic_load_explicit(cell, memory_order_relaxed)));
 }
 
 uint64_t scoreboard_sum(const struct scoreboard *board, enum scoreboard_metric metric)
@@ -59,7 +63,7 @@ uint64_t scoreboard_sum(const struct scoreboard *board, enum scoreboard_metric m
 
     must(metric < SCOREBOARD_METRICS);
     for (uint32_t i = 0; i < board->shape.blocks; i++)
-        sum += read_cell(&scoreboard_block(board, i)->cells[metric]);
+        add_cell(&sum, &scoreboard_block(board, i)->cells[metric]);
     return sum;
 }
 
@@ -72,8 +76,8 @@ void scoreboard_distribution(const struct scoreboard *board, enum scoreboard_his
         const struct scoreboard_histogram_cells *cells = &scoreboard_block(board, i)->histograms[histogram];
 
         for (size_t k = 0; k < SCOREBOARD_BUCKETS; k++)
-            out->buckets[k] += read_cell(&cells->buckets[k]);
-        out->sum_us += read_cell(&cells->sum_us);
+            add_cell(&out->buckets[k], &cells->buckets[k]);
+        add_cell(&out->sum_us, &cells->sum_us);
     }
     for (size_t k = 0; k < SCOREBOARD_BUCKETS; k++)
         out->count += out->buckets[k];
@@ -88,7 +92,7 @@ void scoreboard_owner(const struct scoreboard *board, uint32_t block, struct sco
     *out = (struct scoreboard_owner){
         .pid = pid <= INT_MAX ? (pid_t)pid : 0,
         .state = state < SCOREBOARD_STATES ? (enum scoreboard_state)state : SCOREBOARD_EMPTY,
-        .generation = atomic_load_explicit(&b->generation, memory_order_relaxed),
+        .generation = clamp(atomic_load_explicit(&b->generation, memory_order_relaxed)),
         .beats = atomic_load_explicit(&b->beats, memory_order_relaxed),
     };
 }

@@ -218,6 +218,8 @@ static int read_heritage(struct worker *worker, int fd, struct err *err)
         return err_context(err, "configuration");
     worker->board = scoreboard_attach(worker->heritage.scoreboard_fd, worker->heritage.block, err);
     worker->table = worker->board ? podtable_attach(worker->heritage.table_fd, err) : NULL;
+    fd_close(&worker->heritage.scoreboard_fd); /* both stay mapped */
+    fd_close(&worker->heritage.table_fd);
     return worker->table ? 0 : -1;
 }
 

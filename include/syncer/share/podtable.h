@@ -76,7 +76,8 @@ uint64_t podtable_generation(const struct podtable *table);
 enum podtable_scrape {
     PODTABLE_SCRAPE_OK,
     PODTABLE_SCRAPE_FAILED,
-    PODTABLE_SCRAPE_TOO_MANY, /* more than max_pods: the old list stays, but it is known not to be all */
+    PODTABLE_SCRAPE_TOO_MANY, /* more than max_pods: the old list stays, but it is known not to be all. A
+                                 publish notes this itself, for lists that a watch brings */
 };
 
 /* Frames each read of the source, whatever its end (publish, touch, error): begin before the question is
@@ -123,9 +124,10 @@ enum podtable_read podtable_reader_snapshot(struct podtable_reader *reader,
 int64_t podtable_read_age(const struct podtable_reader *reader, int64_t now_ns);
 
 struct podtable_scrapes {
-    uint64_t begun; /* reads of the source ever begun */
-    uint64_t ended; /* ... and ended, well or not */
-    enum podtable_scrape last; /* how the last one ended that came to a list, complete or too long */
+    uint64_t begun;            /* reads of the source ever begun */
+    uint64_t ended;            /* ... and ended, well or not */
+    enum podtable_scrape last; /* OK or TOO_MANY: the last list that came; a failure changes nothing. Ask this
+                                  first and take the snapshot then: after OK it is not the cut list's */
 };
 /* Who asks for a refresh notes `begun`; the refresh has come or failed once `ended` > that number, and all
  * that it brought is then visible to podtable_reader_changed(). */

@@ -81,8 +81,8 @@ struct scoreboard; /* a mapping of all blocks, and which of them is one's own */
  * pods each. The master's own block is 0. NULL with the reason. */
 struct scoreboard *scoreboard_create(uint32_t blocks, uint32_t max_pods, struct err *err);
 
-/* Worker: maps the scoreboard, with `block` as its own. The descriptor stays the caller's and may be closed.
- * NULL with the reason. */
+/* Worker: maps the scoreboard, with `block` as its own. The descriptor stays the caller's, who closes it at
+ * once: through it the object could be made shorter, and the master would fault. NULL with the reason. */
 struct scoreboard *scoreboard_attach(int fd, uint32_t block, struct err *err);
 
 /* Unmaps and closes. NULL is fine. */
@@ -134,7 +134,7 @@ struct scoreboard_pod {
     enum scoreboard_result result;
     uint16_t code;               /* HTTP status, or 0 */
     uint32_t lag_ms;             /* the last measured time until present, or 0 */
-    int64_t at_ns;               /* when the result came; 0 = never */
+    int64_t at_ns;               /* when the result came; 0 = never; may lie ahead of the reader's clock */
     enum scoreboard_guard guard; /* what the control probe said */
     int64_t guard_at_ns;
 };
@@ -168,7 +168,7 @@ struct scoreboard_owner {
     pid_t pid; /* 0 = none */
     enum scoreboard_state state;
     uint64_t generation;
-    uint64_t beats;
+    uint64_t beats; /* as it stands there: only whether it moves matters */
 };
 /* block < scoreboard_blocks(). For showing, and for comparing beats; never a reason to send a signal to that
  * pid. */
