@@ -56,11 +56,17 @@ static int hex_digit(unsigned char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+static enum http_progress over_limit(struct http_body *body)
+{
+    body->over_limit = true;
+    return bad(body, "body larger than the limit");
+}
+
 /* What a size line leads to: a chunk's data or, after 0, the trailers. */
 static enum http_progress end_size_line(struct http_body *body)
 {
     if (body->left > body->limit - body->read)
-        return bad(body, "body larger than the limit");
+        return over_limit(body);
     body->state = body->left > 0 ? DATA : TRAILER_START;
     body->line_len = 0;
     return HTTP_MORE;
@@ -233,7 +239,7 @@ enum http_progress http_body_skip(struct http_body *body, const char *data, size
         return skip_chunked(body, data, len, used);
     case HTTP_BODY_LENGTH:
         if (body->left > body->limit - body->read)
-            return bad(body, "body larger than the limit");
+            return over_limit(body);
         *used = skip_data(body, len);
         return body->left == 0 ? HTTP_DONE : HTTP_MORE;
     case HTTP_BODY_UNTIL_CLOSE:
@@ -241,5 +247,5 @@ enum http_progress http_body_skip(struct http_body *body, const char *data, size
     }
     *used = len;
     body->read += len;
-    return body->read > body->limit ? bad(body, "body larger than the limit") : HTTP_MORE;
+    return body->read > body->limit ? over_limit(body) : HTTP_MORE;
 }

@@ -75,6 +75,7 @@ struct http_body {
     uint32_t extensions; /* CHUNKED: bytes of chunk extensions so far, bounded over the whole body */
     uint32_t trailers;  /* CHUNKED: bytes of the trailer section so far, bounded */
     const char *error;  /* after HTTP_BAD: the rule broken, a literal */
+    bool over_limit;    /* after HTTP_BAD: well formed, but more than the limit */
 };
 
 void http_body_init(struct http_body *body, enum http_body_kind kind, uint64_t length, uint64_t limit);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening sockets that several workers share: who accepts what, and what happens when too much comes. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <syncer/base/macros.h>
+
+#include "layout.h"
+
+/* Out of descriptors or memory: connections wait in the kernel's queue meanwhile, or another worker takes
+ * them. */
+#define PAUSE_NS (100 * NS_PER_MS)
+
+/* Connections that are told "503" at the same time; further ones are closed without a word. */
+#define MAX_REFUSED 256
+
+static void on_connection(struct loop_io *io, uint32_t events);
+
+/* 0, or -1 with errno. */
+static int put_in(struct listener *listener)
+{
+    return loop_io_add(listener->server->loop, &listener->io, listener->fd, EPOLLIN | EPOLLEXCLUSIVE,
+                       on_connection);
+}
+
+static void pause_accepting(struct http_server *server)
+{
+    for (struct listener *listener = server->listeners; listener; listener = listener->next)
+        loop_io_delete(&listener->io);
+    loop_timer_set(&server->pause, loop_now_ns(server->loop) + PAUSE_NS);
+}
+
+void accept_resume(struct loop_timer *timer)
+{
+    struct http_server *server = container_of(timer, struct http_server, pause);
+
+    for (struct listener *listener = server->listeners; listener; listener = listener->next) {
+        if (put_in(listener) != 0) {
+            pause_accepting(server);
+            return;
+        }
+    }
+}
+
+static void take(struct http_server *server, struct stream *stream)
+{
+    if (server->n_conns - server->n_refused < server->settings.max_connections) {
+        conn_new(server, stream, false);
+        return;
+    }
+    if (server->events->on_refused)
+        server->events->on_refused(server->arg);
+    if (server->n_refused < MAX_REFUSED)
+        conn_new(server, stream, true);
+    else
+        stream_close(stream);
+}
+
+static void on_connection(struct loop_io *io, uint32_t events)
+{
+    struct listener *listener = container_of(io, struct listener, io);
+    struct http_server *server = listener->server;
+    struct stream stream;
+    int rc = stream_accept(&stream, listener->fd);
+
+    (void)events;
+    if (rc == STREAM_AGAIN)
+        return; /* another worker was faster */
+    if (rc == STREAM_ERROR) {
+        pause_accepting(server);
+        return;
+    }
+    /* Out and in again moves this worker to the end of the socket's queue, so that connections go around:
+     * otherwise the one that comes first in it gets nearly all. */
+    loop_io_delete(io);
+    if (put_in(listener) != 0)
+        pause_accepting(server);
+    take(server, &stream);
+}
+
+int http_server_listen(struct http_server *server, int listen_fd, struct err *err)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+
+    if (!listener)
+        return err_set(err, "cannot accept connections: out of memory");
+    listener->server = server;
+    listener->fd = listen_fd;
+    if (!server->pause.set && put_in(listener) != 0) {
+        err_set_errno(err, errno, "cannot accept connections");
+        free(listener);
+        return -1;
+    }
+    listener->next = server->listeners;
+    server->listeners = listener;
+    return 0;
+}
+
+void accept_stop(struct http_server *server)
+{
+    loop_timer_cancel(&server->pause);
+    while (server->listeners) {
+        struct listener *listener = server->listeners;
+
+        server->listeners = listener->next;
+        loop_io_delete(&listener->io);
+        free(listener);
+    }
+}
