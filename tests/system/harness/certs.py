@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""A CA and the certificates that tests need, by the openssl program: P-256, since a key costs no time."""
+import os
+import subprocess
+
+
+def _openssl(*args):
+    done = subprocess.run(["openssl", *args], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"openssl {args[0]}: {done.stderr.strip()}")
+
+
+class Certs:
+    """Files of a folder: ca.pem, and for each name NAME.pem with NAME.key."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.ca = self._self_signed("ca", "test CA", "basicConstraints=critical,CA:TRUE")[0]
+
+    def _path(self, name):
+        return os.path.join(self.folder, name)
+
+    def _self_signed(self, name, subject, extension):
+        cert, key = self._path(name + ".pem"), self._path(name + ".key")
+        _openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                 "-subj", f"/CN={subject}", "-addext", extension, "-keyout", key, "-out", cert)
+        return cert, key
+
+    def self_signed(self, host):
+        """(certificate, key) with the right name and nobody behind it."""
+        return self._self_signed("self-" + host, host, f"subjectAltName=DNS:{host}")
+
+    def issued(self, host):
+        """(certificate, key) for `host`, signed by the CA."""
+        cert, key, csr, ext = (self._path(host + e) for e in (".pem", ".key", ".csr", ".ext"))
+        if os.path.exists(cert):
+            return cert, key
+        with open(ext, "w") as f:
+            f.write(f"subjectAltName=DNS:{host}\n")
+        _openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                 "-subj", f"/CN={host}", "-keyout", key, "-out", csr)
+        _openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self._path("ca.key"), "-CAcreateserial",
+                 "-days", "2", "-extfile", ext, "-out", cert)
+        return cert, key

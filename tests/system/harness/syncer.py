@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""The real binary under test: configuration, start, checks, signals, and the proof that nothing of it is left."""
+import http.client
+import json
+import os
+import signal
+import time
+
+from . import proc
+
+
+class Answer:
+    """An HTTP answer. `ms` is the time from before the connect to the whole answer."""
+
+    def __init__(self, status, headers, body, ms):
+        self.status, self.headers, self.body, self.ms = status, headers, body, ms
+
+    @property
+    def verdict(self):
+        return self.headers.get("x-token-status")
+
+    @property
+    def pods(self):
+        return self.headers.get("x-token-pods")
+
+    @property
+    def error(self):
+        return self.headers.get("x-token-error")
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __str__(self):
+        return f"{self.status} {self.verdict or self.error} pods={self.pods} {self.ms:.0f} ms {self.body.decode(errors='replace')}"
+
+
+class Syncer:
+    """`config` is written as the file's keys: a value of JSON is one of YAML."""
+
+    def __init__(self, folder, address, config, binary=None):
+        self.binary = binary or os.environ.get("SYNCER") or "syncer"
+        self.folder, self.address, self.port = folder, address, 8080
+        self.log_path, self.config_path = os.path.join(folder, "syncer.log"), os.path.join(folder, "config.yaml")
+        self.config = {"listen": f"{address}:{self.port}", "workers": 2, "log_level": "debug", **config}
+        self.process = None
+        os.makedirs(folder, exist_ok=True)
+        self.write()
+
+    def write(self, **changes):
+        """Writes the configuration anew; a key that is None is left out."""
+        self.config.update(changes)
+        new = self.config_path + ".new"
+        with open(new, "w") as f:
+            f.writelines(f"{k}: {json.dumps(v)}\n" for k, v in self.config.items() if v is not None)
+        os.rename(new, self.config_path)
+
+    def start(self, ready=True):
+        """Starts it; `ready`: waits for /readyz to say 200, else only until it listens."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("SYNCER", "KUBE")) and k != "NOTIFY_SOCKET"}
+        with open(self.log_path, "ab") as log:
+            self.process = proc.spawn([self.binary, "-c", self.config_path], stdout=log, stderr=log, env=env,
+                                      cwd=self.folder)
+        proc.wait_connect((self.address, self.port), seconds=10, process=self.process)
+        if ready:
+            proc.wait_until(lambda: self.get("/readyz").status == 200, 10, why="/readyz did not become 200")
+        return self
+
+    def request(self, method, target, headers=()):
+        start = time.monotonic()
+        link = http.client.HTTPConnection(self.address, self.port, timeout=15)
+        try:
+            link.putrequest(method, target, skip_accept_encoding=True)
+            for name, value in headers:
+                link.putheader(name, value)
+            link.endheaders()
+            got = link.getresponse()
+            body = got.read()
+            return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, body,
+                          (time.monotonic() - start) * 1000)
+        finally:
+            link.close()
+
+    def get(self, target):
+        return self.request("GET", target)
+
+    def check(self, token, origin="-", query="", headers=(), method="GET"):
+        fields = [("X-Auth-Token", token), ("X-Nginx-Origin", origin), *headers]
+        return self.request(method, "/v1/synced" + (f"?{query}" if query else ""),
+                            [(name, value) for name, value in fields if value is not None])
+
+    def workers(self):
+        return proc.children(self.process.pid)
+
+    def reload(self):
+        """SIGHUP, and waits until the workers of before are gone."""
+        old = self.workers()
+        self.process.send_signal(signal.SIGHUP)
+        proc.wait_until(lambda: not any(map(proc.alive, old)), 15, why="the old workers did not leave")
+
+    def log(self):
+        with open(self.log_path, errors="replace") as f:
+            return f.read()
+
+    def stop(self, sig=signal.SIGTERM):
+        """Ends it in good order; its exit code. No process of it may be left."""
+        pids = self.workers() if self.process.poll() is None else []
+        code = proc.end(self.process, sig, 15)
+        proc.wait_until(lambda: not any(map(proc.alive, pids)), why="workers outlived the master")
+        return code
+
+    def close(self):
+        if self.process:
+            self.stop()

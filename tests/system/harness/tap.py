@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""The runner: each function test_* of a script is one TAP line, with a limit of time, an own folder and an own set of
+pods; what it started is ended whatever happens, and what is left after that is a failure."""
+import functools
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+from . import certs, cluster, fakepod, proc, syncer
+
+LIMIT_S = 60
+
+
+class Skip(Exception):
+    pass
+
+
+def limit(seconds):
+    """Decorator: another limit than LIMIT_S."""
+    def mark(function):
+        function.limit_s = seconds
+        return function
+    return mark
+
+
+@functools.cache
+def _certs():
+    """One CA for the whole script: keys are no secret between tests."""
+    return certs.Certs(tempfile.mkdtemp(prefix="syncer-test-ca."))
+
+
+class Test:
+    """What a test function gets: makers of what it needs, ended in reverse order."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="syncer-test.")
+        self.certs = _certs()
+        self._things, self.logs = [], []
+
+    def _keep(self, thing):
+        self._things.append(thing)
+        return thing
+
+    def cluster(self, n=4, **kwargs):
+        made = self._keep(cluster.Cluster(self.folder, self.certs, n, **kwargs))
+        self.logs += [nginx.log_path() for nginx, _ in made._groups]
+        return made.start()
+
+    def fake(self, pods, behaviour, certificate="issued"):
+        """A fake pod beside those of a cluster, at the next free address."""
+        n = 101 + sum(isinstance(thing, (fakepod.FakePod, fakepod.DeafPod)) for thing in self._things)
+        certificate = self.certs.issued(pods.host) if certificate == "issued" else certificate
+        return self._keep(fakepod.FakePod(f"fake-{n - 100}", pods.block.address(n), pods.block.port, behaviour,
+                                          certificate))
+
+    def deaf(self, pods):
+        return self._keep(fakepod.DeafPod("deaf", pods.block.address(100), pods.block.port))
+
+    def syncer(self, pods, more=(), start=True, **config):
+        """syncer that knows the pods of the cluster and `more`."""
+        settings = pods.config()
+        settings["static"] += [pod.entry() for pod in more]
+        made = syncer.Syncer(os.path.join(self.folder, "syncer"), pods.block.address(253), {**settings, **config})
+        self._keep(made)
+        self.logs.append(made.log_path)
+        return made.start() if start else made
+
+    def close(self):
+        errors = []
+        for thing in reversed(self._things):
+            try:
+                thing.close()
+            except Exception as e:  # the others must be ended all the same
+                errors.append(f"{type(thing).__name__}: {e}")
+        try:
+            proc.wait_until(lambda: not proc.children(), 2)
+        except TimeoutError:
+            for pid in proc.children():
+                errors.append(f"process {pid} was left")
+                os.kill(pid, signal.SIGKILL)
+        while True:  # orphans are ours to reap
+            try:
+                if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                    break
+            except ChildProcessError:
+                break
+        return errors
+
+
+def _shm():
+    return {name for name in os.listdir("/dev/shm") if name.startswith("syncer-")}
+
+
+def _on_alarm(*_):
+    raise TimeoutError("the test took too long")
+
+
+def _run(function):
+    """'' if it passed, else why not. Skip goes through."""
+    shm = _shm()
+    test, why = Test(), ""
+    signal.alarm(getattr(function, "limit_s", LIMIT_S))
+    try:
+        function(test)
+    except (Skip, KeyboardInterrupt):
+        raise
+    except BaseException:
+        why = traceback.format_exc()
+    finally:
+        signal.alarm(0)
+        why += "".join(f"afterwards: {e}\n" for e in test.close())
+        try:  # another test that runs at this moment has names there for an instant
+            proc.wait_until(lambda: not _shm() - shm, 2, why="/dev/shm is not empty")
+        except TimeoutError as e:
+            why += f"afterwards: {e}\n"
+        if why:
+            for path in test.logs:
+                if os.path.exists(path):
+                    with open(path, errors="replace") as f:
+                        why += f"--- {path}\n" + "".join(f.readlines()[-60:])
+        shutil.rmtree(test.folder)
+    return why
+
+
+def main():
+    """Runs the tests of the script in the order written; names as arguments choose some."""
+    tests = {k: v for k, v in vars(sys.modules["__main__"]).items() if k.startswith("test_") and callable(v)}
+    chosen = {k: tests[k] for k in sys.argv[1:]} or tests
+    failed, missing = 0, cluster.missing()
+    if missing:
+        print(f"1..0 # SKIP {missing}")
+        return 0
+    proc.adopt_orphans()
+    signal.signal(signal.SIGALRM, _on_alarm)
+    # SIGTERM ends as an exception does: what is started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    print(f"1..{len(chosen)}", flush=True)
+    try:
+        for i, (name, function) in enumerate(chosen.items(), 1):
+            label, start = name[5:].replace("_", " "), time.monotonic()
+            try:
+                why = _run(function)
+            except Skip as e:
+                print(f"ok {i} - {label} # SKIP {e}", flush=True)
+                continue
+            failed += bool(why)
+            print("".join(f"# {line}\n" for line in why.splitlines()), end="")
+            print(f"{'not ok' if why else 'ok'} {i} - {label}", flush=True)
+            print(f"# {time.monotonic() - start:.1f} s", flush=True)
+    finally:
+        if _certs.cache_info().currsize:
+            shutil.rmtree(_certs().folder)
+    return 1 if failed else 0
