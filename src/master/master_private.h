@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The map of the master: what it has, and which file does what with it.
+ *
+ *      master.c    birth, signals, death
+ *      setup.c     a configuration made complete: text for workers, listening sockets, source
+ *      slots.c     the fixed array of children: filled, emptied, filled again
+ *      spawn.c     fork and exec of one child
+ *      beat.c      children that hang
+ *      reload.c    SIGHUP: build the new, then commit
+ *      scrape.c    from the source to the table
+ *      refresh.c   who may have the list read again, and when
+ */
+#ifndef SYNCER_MASTER_MASTER_PRIVATE_H
+#define SYNCER_MASTER_MASTER_PRIVATE_H
+
+#include <sys/types.h>
+
+#include <syncer/base/buf.h>
+#include <syncer/base/clock.h>
+#include <syncer/base/log.h>
+#include <syncer/base/loop.h>
+#include <syncer/base/signals.h>
+#include <syncer/master/master.h>
+#include <syncer/pods/source.h>
+#include <syncer/share/control.h>
+#include <syncer/share/heritage.h>
+#include <syncer/share/podtable.h>
+#include <syncer/share/scoreboard.h>
+
+#define SLOTS 48 /* 16 workers, as many new ones in a reload, and as many that retire */
+
+struct master;
+
+/* ---- a configuration in force, or about to be ---- */
+
+struct setup_listener {
+    int fd;
+    bool borrowed; /* the setup in force has the same address: its socket is used */
+    char address[HERITAGE_ADDRESS_BYTES];
+};
+
+struct setup {
+    struct master *master;
+    struct conf conf;
+    struct buf text;     /* for the workers */
+    uint64_t generation;
+    uint32_t workers;
+    struct setup_listener listeners[HERITAGE_LISTENERS_MAX];
+    size_t n_listeners;
+    struct source *source;
+};
+
+/* ---- children ---- */
+
+enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_RETIRING, SLOT_BACKOFF };
+
+struct slot {
+    struct master *master;
+    enum slot_state state;
+    pid_t pid; /* 0 = none */
+    uint64_t generation;
+    struct loop_io control; /* fd -1 while there is none */
+    int control_fd;
+    int64_t started_ns;
+    /* how often its children die: kept over them */
+    int64_t backoff_ns;
+    uint32_t crashes;       /* after READY, within CRASH_SPAN of one another */
+    int64_t last_crash_ns;
+    struct loop_timer retry; /* BACKOFF */
+    /* beat.c */
+    uint64_t beats;
+    uint32_t missed;         /* ticks on time without a new beat */
+    int64_t abort_ns;        /* SIGABRT was sent; 0 = not */
+};
+
+/* ---- refresh.c ---- */
+
+#define REFRESH_NAMES 64
+
+struct refresh_name {
+    char name[CONTROL_NAME_MAX + 1]; /* "" = free */
+    bool reading;                    /* a read that began after the question is under way */
+    int64_t unknown_until_ns;        /* 0: asked for, not answered yet */
+};
+
+enum master_phase { MASTER_RUNNING, MASTER_DRAINING, MASTER_STOPPING };
+
+struct master {
+    struct master_settings settings;
+    struct loop *loop;
+    struct signals signals;
+    struct podtable *table;
+    struct scoreboard *board;
+    int exe_fd;
+    char **child_env;
+    enum master_phase phase;
+    struct loop_timer phase_timer;
+    struct setup *current, *next; /* next: a reload is under way */
+    struct loop_timer reload_timer;
+    bool reload_again;
+    uint64_t generations;
+    struct slot slots[SLOTS];
+    struct loop_timer beat;
+    int64_t beat_due_ns;
+
+    /* scrape.c */
+    struct podtable_pod *pods; /* as published, sorted by name */
+    char (*uids)[SOURCE_UID_MAX + 1];
+    size_t n_pods;
+    uint64_t last_id;
+    uint32_t failures; /* reads that failed in a row */
+
+    struct refresh_name names[REFRESH_NAMES];
+    int64_t last_refresh_ns;
+    struct loop_timer refresh;
+};
+
+/* ---- setup.c ---- */
+
+/* Takes over what load() gives: complete, with sockets bound and a source that has begun to read. NULL with the reason. */
+struct setup *setup_new(struct master *master, struct conf *conf, bool *in_use, struct err *err);
+/* Closes what it owns. NULL is fine. */
+void setup_free(struct setup *setup);
+/* `next` goes into force: sockets that both have become its own, the rest of `old` is closed. */
+void setup_commit(struct setup *old, struct setup *next);
+
+/* ---- slots.c ---- */
+
+void slots_init(struct master *master);
+/* Starts children until each setup has as many as it should. */
+void slots_fill(struct master *master);
+/* A child has ended. */
+void slots_reap(struct master *master);
+/* To every child, or those of one generation (0 = all). */
+void slots_send(struct master *master, uint64_t generation, enum control_kind kind);
+void slots_kill(struct master *master, uint64_t generation, int signo);
+/* Children of a generation, 0 = of all, in a state; `alive` counts all that have a process. */
+size_t slots_count(const struct master *master, uint64_t generation, enum slot_state state);
+size_t slots_alive(const struct master *master);
+void slots_retire(struct master *master, uint64_t generation);
+void slots_forget(struct slot *slot);
+
+/* ---- spawn.c ---- */
+
+/* Makes the slot's child. 0, or -1 with the reason. */
+int spawn(struct slot *slot, const struct setup *setup, bool accept_at_once, struct err *err);
+/* The few variables that a child gets. NULL if memory is out. */
+char **spawn_env(void);
+
+/* ---- beat.c, reload.c, scrape.c, refresh.c ---- */
+
+void beat_start(struct master *master);
+void reload_begin(struct master *master);
+/* A child of the new setup has become ready, or has died before. */
+void reload_child_ready(struct master *master);
+void reload_child_died(struct master *master);
+void reload_init(struct master *master);
+extern const struct source_events scrape_events;
+void scrape_release(struct master *master);
+void refresh_init(struct master *master);
+void refresh_ask(struct slot *slot, const char *name);
+void refresh_read_began(struct master *master);
+void refresh_read_ended(struct master *master, bool read_well);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The children. Start-up, respawn and reload are one thing: fill the slots that are empty. What happens to a slot:
+ *
+ *              ready       dies                          told to retire    time is up
+ *  EMPTY       -           -                             -                 -> STARTING (fill)
+ *  STARTING    -> READY    -> BACKOFF 0.1 s, doubling    -> RETIRING       -
+ *  READY       -           -> EMPTY, or BACKOFF if       -> RETIRING       -
+ *                             it keeps happening
+ *  RETIRING    -           -> EMPTY                      -                 -
+ *  BACKOFF     -           -                             -> EMPTY          -> STARTING
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <syncer/base/fd.h>
+#include <syncer/base/macros.h>
+#include <syncer/base/random.h>
+
+#include "master_private.h"
+
+#define BACKOFF_MIN_NS (100 * NS_PER_MS)
+#define BACKOFF_MAX_NS (30 * NS_PER_S)
+#define CRASH_SPAN_NS (10 * NS_PER_S)
+#define CRASHES_MAX 3 /* in a row, then it backs off as if it had never been ready */
+
+/* ---- counting ---- */
+
+static bool is_of(const struct slot *slot, uint64_t generation)
+{
+    return generation == 0 || slot->generation == generation;
+}
+
+size_t slots_count(const struct master *master, uint64_t generation, enum slot_state state)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < SLOTS; i++)
+        n += master->slots[i].state == state && is_of(&master->slots[i], generation);
+    return n;
+}
+
+size_t slots_alive(const struct master *master)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < SLOTS; i++)
+        n += master->slots[i].pid != 0;
+    return n;
+}
+
+/* ---- what children say ---- */
+
+static void obey(struct slot *slot, const struct control_message *message)
+{
+    struct master *master = slot->master;
+
+    if (message->kind == CONTROL_REFRESH) {
+        refresh_ask(slot, message->name);
+    } else if (message->kind == CONTROL_READY && slot->state == SLOT_STARTING) {
+        slot->state = SLOT_READY;
+        slot->backoff_ns = 0;
+        log_info("worker is ready", LOG_INT("worker", slot->pid), LOG_INT("generation", slot->generation),
+                 LOG_INT("ms", (loop_now_ns(master->loop) - slot->started_ns) / NS_PER_MS));
+        reload_child_ready(master);
+    }
+}
+
+static void on_control(struct loop_io *io, uint32_t events)
+{
+    struct slot *slot = container_of(io, struct slot, control);
+    struct control_message message;
+    enum control_received got;
+
+    (void)events;
+    while ((got = control_receive(slot->control_fd, &message)) == CONTROL_GOT)
+        obey(slot, &message);
+    if (got == CONTROL_GONE) /* its end is told by SIGCHLD; there is only nobody left to talk to */
+        loop_io_delete(&slot->control);
+}
+
+void slots_send(struct master *master, uint64_t generation, enum control_kind kind)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (master->slots[i].pid && is_of(&master->slots[i], generation))
+            control_send(master->slots[i].control_fd, kind, NULL);
+}
+
+void slots_kill(struct master *master, uint64_t generation, int signo)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (master->slots[i].pid && is_of(&master->slots[i], generation))
+            kill(master->slots[i].pid, signo);
+}
+
+void slots_retire(struct master *master, uint64_t generation)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct slot *slot = &master->slots[i];
+
+        if (!is_of(slot, generation))
+            continue;
+        if (slot->state == SLOT_BACKOFF) {
+            loop_timer_cancel(&slot->retry);
+            slot->state = SLOT_EMPTY;
+        } else if (slot->pid) {
+            control_send(slot->control_fd, CONTROL_RETIRE, NULL);
+            slot->state = SLOT_RETIRING;
+        }
+    }
+}
+
+/* ---- filling ---- */
+
+static void back_off(struct slot *slot)
+{
+    int64_t wait;
+
+    slot->backoff_ns = slot->backoff_ns ? slot->backoff_ns * 2 : BACKOFF_MIN_NS;
+    if (slot->backoff_ns > BACKOFF_MAX_NS)
+        slot->backoff_ns = BACKOFF_MAX_NS;
+    wait = slot->backoff_ns + random_below((uint32_t)(slot->backoff_ns / 8));
+    slot->state = SLOT_BACKOFF;
+    loop_timer_set(&slot->retry, loop_now_ns(slot->master->loop) + wait);
+    log_warn("worker starts again later", LOG_INT("ms", wait / NS_PER_MS));
+}
+
+static void start(struct slot *slot, const struct setup *setup)
+{
+    struct master *master = slot->master;
+    bool alone = slots_count(master, 0, SLOT_READY) == 0 && master->generations > 1;
+    struct err err;
+
+    slot->generation = setup->generation;
+    slot->missed = 0;
+    slot->abort_ns = 0;
+    slot->started_ns = loop_now_ns(master->loop);
+    if (spawn(slot, setup, alone, &err) < 0) {
+        log_error("worker cannot be started", LOG_STR("reason", err.text));
+        back_off(slot);
+        return;
+    }
+    slot->state = SLOT_STARTING;
+    if (loop_io_add(master->loop, &slot->control, slot->control_fd, EPOLLIN, on_control) < 0)
+        kill(slot->pid, SIGKILL); /* a child that can't be heard would never become ready */
+    scoreboard_add(master->board, METRIC_WORKERS_STARTED, 1);
+}
+
+static struct slot *find_empty(struct master *master)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (master->slots[i].state == SLOT_EMPTY && master->slots[i].pid == 0)
+            return &master->slots[i];
+    return NULL;
+}
+
+static void fill(struct master *master, const struct setup *setup)
+{
+    size_t have = slots_count(master, setup->generation, SLOT_STARTING) +
+                  slots_count(master, setup->generation, SLOT_READY) +
+                  slots_count(master, setup->generation, SLOT_BACKOFF);
+
+    for (; have < setup->workers; have++) {
+        struct slot *slot = find_empty(master);
+
+        if (!slot)
+            return; /* one will be, when a child that retires has left */
+        start(slot, setup);
+    }
+}
+
+void slots_fill(struct master *master)
+{
+    if (master->phase != MASTER_RUNNING)
+        return;
+    fill(master, master->current);
+    if (master->next)
+        fill(master, master->next);
+}
+
+static void on_retry_due(struct loop_timer *timer)
+{
+    struct slot *slot = container_of(timer, struct slot, retry);
+
+    slot->state = SLOT_EMPTY;
+    slots_fill(slot->master);
+}
+
+/* ---- ends ---- */
+
+static void log_end(const struct slot *slot, int status)
+{
+    int64_t lived = (loop_now_ns(slot->master->loop) - slot->started_ns) / NS_PER_MS;
+
+    if (WIFSIGNALED(status))
+        log_error("worker was ended by a signal", LOG_INT("worker", slot->pid),
+                  LOG_STR("signal", sigabbrev_np(WTERMSIG(status))), LOG_STR("core", WCOREDUMP(status) ? "yes" : "no"),
+                  LOG_INT("lived_ms", lived));
+    else if (WEXITSTATUS(status) != 0)
+        log_error("worker has failed", LOG_INT("worker", slot->pid), LOG_INT("code", WEXITSTATUS(status)),
+                  LOG_INT("lived_ms", lived));
+    else
+        log_info("worker has left", LOG_INT("worker", slot->pid), LOG_INT("lived_ms", lived));
+}
+
+void slots_forget(struct slot *slot)
+{
+    loop_io_delete(&slot->control);
+    fd_close(&slot->control_fd);
+    slot->pid = 0;
+}
+
+/* After READY a crash is met by an immediate respawn, unless it keeps happening. */
+static void after_crash(struct slot *slot)
+{
+    int64_t now = loop_now_ns(slot->master->loop);
+
+    slot->crashes = now - slot->last_crash_ns < CRASH_SPAN_NS ? slot->crashes + 1 : 1;
+    slot->last_crash_ns = now;
+    slot->state = SLOT_EMPTY;
+    if (slot->crashes > CRASHES_MAX)
+        back_off(slot);
+}
+
+static void bury(struct slot *slot, int status)
+{
+    struct master *master = slot->master;
+    enum slot_state state = slot->state;
+
+    log_end(slot, status);
+    slots_forget(slot);
+    scoreboard_bury(master->board, (uint32_t)(slot - master->slots) + 1);
+    if (state != SLOT_RETIRING)
+        scoreboard_add(master->board, METRIC_WORKERS_CRASHED, 1);
+    if (state == SLOT_STARTING && master->next && slot->generation == master->next->generation) {
+        slot->state = SLOT_EMPTY;
+        reload_child_died(master);
+    } else if (state == SLOT_STARTING && master->phase == MASTER_RUNNING) {
+        back_off(slot);
+    } else if (state == SLOT_READY && master->phase == MASTER_RUNNING) {
+        after_crash(slot);
+    } else {
+        slot->state = SLOT_EMPTY;
+    }
+}
+
+void slots_reap(struct master *master)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (size_t i = 0; i < SLOTS; i++)
+            if (master->slots[i].pid == pid)
+                bury(&master->slots[i], status);
+    slots_fill(master);
+}
+
+void slots_init(struct master *master)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct slot *slot = &master->slots[i];
+
+        *slot = (struct slot){.master = master, .control_fd = -1, .control = {.fd = -1}};
+        loop_timer_init(&slot->retry, master->loop, LOOP_EARLY, on_retry_due);
+    }
+}
