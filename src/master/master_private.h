@@ -101,6 +101,7 @@ struct master {
     bool reload_again;
     uint64_t generations;
     struct slot slots[SLOTS];
+    bool ever_ready; /* a child was, once: from then on a lonely one need not wait for the pods */
     struct loop_timer beat;
     int64_t beat_due_ns;
 

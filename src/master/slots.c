@@ -64,6 +64,7 @@ static void obey(struct slot *slot, const struct control_message *message)
         refresh_ask(slot, message->name);
     } else if (message->kind == CONTROL_READY && slot->state == SLOT_STARTING) {
         slot->state = SLOT_READY;
+        master->ever_ready = true;
         slot->backoff_ns = 0;
         log_info("worker is ready", LOG_INT("worker", slot->pid), LOG_INT("generation", slot->generation),
                  LOG_INT("ms", (loop_now_ns(master->loop) - slot->started_ns) / NS_PER_MS));
@@ -133,7 +134,7 @@ static void back_off(struct slot *slot)
 static void start(struct slot *slot, const struct setup *setup)
 {
     struct master *master = slot->master;
-    bool alone = slots_count(master, 0, SLOT_READY) == 0 && master->generations > 1;
+    bool alone = slots_count(master, 0, SLOT_READY) == 0 && master->ever_ready;
     struct err err;
 
     slot->generation = setup->generation;

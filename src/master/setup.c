@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* A configuration with all that it needs to go into force: nothing of it can fail any more when that happens. */
+#include <config.h>
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <syncer/base/fd.h>
+#include <syncer/net/listen.h>
+
+#include "master_private.h"
+
+#define WORKERS_MIN 2
+#define WORKERS_MAX 4
+#define USER_AGENT "syncer/" PACKAGE_VERSION " (linux)"
+
+/* ---- how many workers ---- */
+
+/* CPUs that the cgroup's quota allows, rounded up; 0 = no quota. cgroup v2: "QUOTA PERIOD" or "max PERIOD" in us
+ * (https://docs.kernel.org/admin-guide/cgroup-v2.html). */
+static unsigned quota_cpus(void)
+{
+    struct buf text;
+    unsigned long quota = 0, period = 0;
+
+    buf_init(&text, 256);
+    if (fd_read_file("/sys/fs/cgroup/cpu.max", &text, NULL) == 0)
+        (void)sscanf(buf_str(&text), "%lu %lu", &quota, &period); /* NOLINT(cert-err34-c): the kernel wrote it */
+    buf_release(&text);
+    return period > 0 ? (unsigned)((quota + period - 1) / period) : 0;
+}
+
+static uint32_t auto_workers(void)
+{
+    cpu_set_t set;
+    unsigned cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : WORKERS_MIN;
+    unsigned quota = quota_cpus();
+
+    if (quota > 0 && quota < cpus)
+        cpus = quota;
+    return cpus < WORKERS_MIN ? WORKERS_MIN : cpus > WORKERS_MAX ? WORKERS_MAX : cpus;
+}
+
+/* ---- sockets ---- */
+
+static struct setup_listener *find(struct setup *setup, const char *address)
+{
+    for (size_t i = 0; setup && i < setup->n_listeners; i++)
+        if (strcmp(setup->listeners[i].address, address) == 0)
+            return &setup->listeners[i];
+    return NULL;
+}
+
+/* A socket that the setup in force has is taken over, so that no connection in its queue is lost. */
+static int open_listeners(struct setup *setup, struct setup *current, bool *in_use, struct err *err)
+{
+    for (size_t i = 0; i < setup->conf.n_listen; i++) {
+        const char *address = setup->conf.listen[i];
+        struct setup_listener *mine = &setup->listeners[setup->n_listeners], *old = find(current, address);
+
+        if (strlen(address) >= sizeof(mine->address))
+            return err_set(err, "listen: an address should have at most %zu bytes", sizeof(mine->address) - 1);
+        if (find(setup, address))
+            return err_set(err, "listen: %s is there twice", address);
+        memcpy(mine->address, address, strlen(address) + 1);
+        mine->borrowed = old != NULL;
+        mine->fd = old ? old->fd : listen_open(address, in_use, err);
+        if (mine->fd < 0)
+            return -1;
+        setup->n_listeners++;
+    }
+    return 0;
+}
+
+static int begin_source(struct setup *setup, struct err *err)
+{
+    struct source_settings settings = {
+        .conf = &setup->conf,
+        .user_agent = USER_AGENT,
+        .loop = setup->master->loop,
+        .events = &scrape_events,
+        .arg = setup,
+    };
+
+    setup->source = source_new(&settings, err);
+    return setup->source ? 0 : -1;
+}
+
+struct setup *setup_new(struct master *master, struct conf *conf, bool *in_use, struct err *err)
+{
+    struct setup *setup = calloc(1, sizeof(*setup));
+
+    *in_use = false;
+    if (!setup) {
+        conf_free(conf);
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    setup->master = master;
+    setup->conf = *conf;
+    *conf = (struct conf){0};
+    setup->generation = ++master->generations;
+    setup->workers = setup->conf.workers ? (uint32_t)setup->conf.workers : auto_workers();
+    buf_init(&setup->text, HERITAGE_CONFIG_MAX);
+    conf_print(&setup->conf, &setup->text);
+    if (setup->text.failed)
+        err_set(err, "out of memory");
+    if (setup->text.failed || open_listeners(setup, master->current, in_use, err) < 0 || begin_source(setup, err) < 0) {
+        setup_free(setup);
+        return NULL;
+    }
+    return setup;
+}
+
+void setup_free(struct setup *setup)
+{
+    if (!setup)
+        return;
+    source_free(setup->source);
+    for (size_t i = 0; i < setup->n_listeners; i++)
+        if (!setup->listeners[i].borrowed)
+            listen_close(setup->listeners[i].address, &setup->listeners[i].fd);
+    buf_release(&setup->text);
+    conf_free(&setup->conf);
+    free(setup);
+}
+
+void setup_commit(struct setup *old, struct setup *next)
+{
+    for (size_t i = 0; i < next->n_listeners; i++) {
+        struct setup_listener *before = find(old, next->listeners[i].address);
+
+        if (before && next->listeners[i].borrowed)
+            before->borrowed = true;
+        next->listeners[i].borrowed = false;
+    }
+    setup_free(old);
+}
