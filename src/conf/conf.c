@@ -174,7 +174,9 @@ void conf_print(const struct conf *conf, struct buf *out)
 int64_t conf_patience_ms(const struct conf *conf)
 {
     int64_t patience = conf->retries * conf->sync_timeout_ms;
-    int64_t most = conf->request_deadline_ms - conf->connection_timeout_ms - 50;
+    int64_t most = conf->request_deadline_ms - conf->connection_timeout_ms - CONF_DEADLINE_MARGIN_MS;
 
+    if (most < 0)
+        return 0;
     return patience < most ? patience : most;
 }

@@ -76,25 +76,25 @@ static int check_probe(const struct conf *conf, struct err *err)
     return 0;
 }
 
-static int check_times(const struct conf *conf, struct conf_notes *notes, struct err *err)
+static void check_times(const struct conf *conf, struct conf_notes *notes)
 {
     int64_t patience = conf_patience_ms(conf);
 
-    if (patience < 0)
-        return err_set(err, "request_deadline: %" PRId64 "ms should be more than connection_timeout + 50ms",
-                       conf->request_deadline_ms);
-    if (patience * 10 < conf->zone_sync_interval_ms * 12)
+    if (conf->request_deadline_ms < conf->connection_timeout_ms + CONF_DEADLINE_MARGIN_MS)
+        note(notes, "request_deadline (%" PRId64 " ms) is less than connection_timeout + %d ms: a probe may outlast it, and "
+                    "such checks end as Timeout",
+             conf->request_deadline_ms, CONF_DEADLINE_MARGIN_MS);
+    else if (patience * 10 < conf->zone_sync_interval_ms * 12)
         note(notes, "a check is patient for %" PRId64 " ms only, less than 1.2 x zone_sync_interval (%" PRId64
                     " ms): healthy logins can come out as NotSynced; raise retries, sync_timeout or request_deadline",
              patience, conf->zone_sync_interval_ms);
-    return 0;
 }
 
 int conf_check(struct conf *conf, bool in_cluster, struct conf_notes *notes, struct err *err)
 {
-    if (check_source(conf, in_cluster, err) != 0 || check_static(conf, err) != 0 || check_probe(conf, err) != 0 ||
-        check_times(conf, notes, err) != 0)
+    if (check_source(conf, in_cluster, err) != 0 || check_static(conf, err) != 0 || check_probe(conf, err) != 0)
         return -1;
+    check_times(conf, notes);
     if (conf->scheme == CONF_SCHEME_HTTP)
         note(notes, "scheme is http: tokens travel in clear and nothing proves who answers");
     else if (!conf->tls_verify)

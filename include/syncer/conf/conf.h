@@ -18,6 +18,7 @@
 #define CONF_MAX_BYTES ((size_t)1024 * 1024) /* of a file */
 #define CONF_MAX_LISTEN 16
 #define CONF_MAX_NOTES 16
+#define CONF_DEADLINE_MARGIN_MS 50 /* between the last probe's limit and the deadline */
 #define CONF_NAME_BYTES 254 /* a pod's name, NUL included */
 
 enum conf_pods { CONF_PODS_AUTO, CONF_PODS_STATIC, CONF_PODS_KUBERNETES };
@@ -79,7 +80,7 @@ int conf_check(struct conf *conf, bool in_cluster, struct conf_notes *notes, str
 void conf_print(const struct conf *conf, struct buf *out);
 
 /* How long a check goes on asking absent peers, in ms: min(retries x sync_timeout, request_deadline - connection_timeout
- * - 50). */
+ * - 50), not below 0. */
 int64_t conf_patience_ms(const struct conf *conf);
 
 #endif

@@ -145,7 +145,6 @@ Test(conf, checks_of_the_whole)
         {BASE "retries: 5", NULL, 1},
         {BASE "scheme: http", NULL, 1},
         {BASE "tls_verify: false", NULL, 1},
-        {BASE "request_deadline: 500", "request_deadline: 500ms should be more than", 0},
         {BASE "pods: kubernetes", "deployment: is required", 0},
         {BASE "tls_cert: /x", "tls_key: is required beside tls_cert", 0},
         {BASE "cookie: \"a b\"", "cookie:", 0},

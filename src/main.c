@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* From the command line to a configuration, and to the process that this one is to be: master or worker. */
+#include <config.h>
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <syncer/base/log.h>
+#include <syncer/conf/conf.h>
+#include <syncer/master/master.h>
+#include <syncer/net/listen.h>
+#include <syncer/worker/worker.h>
+
+#define WORKER_ARGUMENT "--worker"
+
+extern char **environ;
+
+struct arguments {
+    const char *file;      /* -c; NULL = look for one */
+    const char *http_port; /* NULL = as configured */
+    bool test, print;
+};
+
+static const char usage[] =
+    "usage: syncer [-c FILE] [--http-port N] [-t] [--print-config] [-V] [-h]\n"
+    "\n"
+    "  -c FILE          configuration; else ./config.yaml, else " SYNCER_SYSCONFDIR "/config.yaml\n"
+    "  --http-port N    listen on 0.0.0.0:N only\n"
+    "  -t               check the configuration and end: 0 if it is good, else 78\n"
+    "  --print-config   print the configuration in force, defaults and all, and end\n"
+    "  -V, --version    print the version\n"
+    "  -h, --help       print this\n"
+    "\n"
+    "SYNCER_<KEY> in the environment stands above the file, the command line above both.\n"
+    "SIGHUP reads the configuration anew, SIGTERM ends in good order.\n"
+    "exit codes: 0, 64 usage, 69 address in use, 71 system, 78 configuration\n"
+    "\n"
+    "  syncer -t -c config.yaml && syncer -c config.yaml\n";
+
+/* ---- configuration ---- */
+
+static const char *find_file(const struct arguments *arguments)
+{
+    static const char installed[] = SYNCER_SYSCONFDIR "/config.yaml";
+
+    if (arguments->file)
+        return arguments->file;
+    if (access("config.yaml", R_OK) == 0)
+        return "config.yaml";
+    return access(installed, R_OK) == 0 ? installed : NULL;
+}
+
+/* The command line's port, through the reader that the environment's list goes through. */
+static int set_port(struct conf *conf, const char *port, struct conf_notes *notes, struct err *err)
+{
+    char variable[64];
+    char *env[] = {variable, NULL};
+    size_t len = strlen(port);
+
+    if (len == 0 || len > 5 || strspn(port, "0123456789") != len)
+        return err_set(err, "--http-port: \"%.20s\" should be a number from 1 to 65535", port);
+    snprintf(variable, sizeof(variable), "SYNCER_LISTEN=0.0.0.0:%s", port);
+    return conf_read_env(conf, env, notes, err);
+}
+
+static int check_listen(const struct conf *conf, struct err *err)
+{
+    struct listen_address address;
+
+    for (size_t i = 0; i < conf->n_listen; i++)
+        if (listen_parse(conf->listen[i], &address, err) < 0)
+            return err_context(err, "listen");
+    return 0;
+}
+
+static int read_all(const struct arguments *arguments, struct conf *conf, struct conf_notes *notes, struct err *err)
+{
+    const char *file = find_file(arguments);
+    bool in_cluster = getenv("KUBERNETES_SERVICE_HOST") != NULL;
+
+    if (conf_init(conf, err) < 0)
+        return -1;
+    if (file && conf_read_file(conf, file, err) < 0)
+        return -1;
+    if (conf_read_env(conf, environ, notes, err) < 0)
+        return -1;
+    if (arguments->http_port && set_port(conf, arguments->http_port, notes, err) < 0)
+        return -1;
+    if (conf_check(conf, in_cluster, notes, err) < 0 || check_listen(conf, err) < 0)
+        return file ? err_context(err, "%s", file)
+                    : err_context(err, "no file (-c FILE, ./config.yaml or %s)", SYNCER_SYSCONFDIR "/config.yaml");
+    return 0;
+}
+
+/* master_settings.load */
+static int load(void *arg, struct conf *conf, struct err *err)
+{
+    struct conf_notes notes = {.n = 0};
+
+    if (read_all(arg, conf, &notes, err) < 0) {
+        conf_free(conf);
+        return -1;
+    }
+    for (size_t i = 0; i < notes.n; i++)
+        log_warn("configuration", LOG_STR("note", notes.items[i].text));
+    return 0;
+}
+
+static int print(const struct conf *conf)
+{
+    struct buf out;
+    int code;
+
+    buf_init(&out, 4 * CONF_MAX_BYTES);
+    conf_print(conf, &out);
+    code = out.failed || fwrite(out.data, 1, out.len, stdout) != out.len || fflush(stdout) != 0 ? EX_OSERR : EX_OK;
+    buf_release(&out);
+    return code;
+}
+
+/* ---- the command line ---- */
+
+/* -1: go on; else the exit code. */
+static int read_arguments(struct arguments *arguments, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},      {"http-port", required_argument, NULL, 'p'},
+        {"print-config", no_argument, NULL, 'P'},      {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},              {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:tVh", options, NULL)) != -1) {
+        if (option == 'c')
+            arguments->file = optarg;
+        else if (option == 'p')
+            arguments->http_port = optarg;
+        else if (option == 't')
+            arguments->test = true;
+        else if (option == 'P')
+            arguments->print = true;
+        else if (option == 'V')
+            return printf("syncer %s\n", PACKAGE_VERSION) < 0 ? EX_OSERR : EX_OK;
+        else if (option == 'h')
+            return fputs(usage, stdout) < 0 ? EX_OSERR : EX_OK;
+        else
+            return fputs("syncer: -h tells more\n", stderr) < 0 ? EX_OSERR : EX_USAGE;
+    }
+    if (optind == argc)
+        return -1;
+    fprintf(stderr, "syncer: %s: there are no arguments without a dash; -h tells more\n", argv[optind]);
+    return EX_USAGE;
+}
+
+/* A core would hold tokens: none is written, and no other process of this user may look in. */
+static void forbid_cores(void)
+{
+    const struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
+}
+
+static int run(struct arguments *arguments)
+{
+    struct master_settings settings = {
+        .child = {.name = "worker", .argument = WORKER_ARGUMENT}, .load = load, .arg = arguments};
+    struct conf conf;
+    struct err err;
+    int code;
+
+    if (load(arguments, &conf, &err) < 0) {
+        log_flush();
+        fprintf(stderr, "syncer: %s\n", err.text);
+        return EX_CONFIG;
+    }
+    if (arguments->print || arguments->test) {
+        code = arguments->print ? print(&conf) : puts("syncer: the configuration is good") < 0 ? EX_OSERR : EX_OK;
+        conf_free(&conf);
+        log_close(100);
+        return code;
+    }
+    if (!conf.core_dumps)
+        forbid_cores();
+    return master_run(&settings, &conf);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    int code;
+
+    if (argc == 3 && strcmp(argv[1], WORKER_ARGUMENT) == 0)
+        return worker_run((int)strtol(argv[2], NULL, 10));
+    code = read_arguments(&arguments, argc, argv);
+    return code >= 0 ? code : run(&arguments);
+}
