@@ -156,15 +156,16 @@ class Pod:
 
 class Cluster:
     """n pods named gw-1 ... `one_process`: all are one nginx (cheaper; stop and reload are then for all of them).
-    `http` and `locations` are added to the configuration; `locations` may be a function of the pod's name."""
+    `http` and `locations` (a function of the pod's name) are added to the configuration, and the folder `include` is
+    `syncer` beside it: see gateway.py."""
 
-    def __init__(self, folder, certs, n=4, one_process=False, host="gateway.test", path="/_synced", http="",
-                 locations="", tick_ms=1000, spread_ms=20):
-        self.block = proc.Block()
+    def __init__(self, folder, certs, block, n=4, one_process=False, host="gateway.test", path="/_synced", http="",
+                 locations=lambda name: "", include=None, tick_ms=1000, spread_ms=20):
+        self.block = block
         self.folder, self.certs, self.host, self.path = folder, certs, host, path
         self.pods = [Pod(f"gw-{i}", self.block.address(i), self.block.port) for i in range(1, n + 1)]
         self._http, self._tick_ms, self._spread_ms = http, tick_ms, spread_ms
-        self._locations = locations if callable(locations) else lambda name: locations
+        self._locations, self._include = locations, include
         groups = [self.pods] if one_process else [[p] for p in self.pods]
         self._groups = [(self._nginx(group), group) for group in groups]
 
@@ -180,6 +181,8 @@ class Cluster:
             modules="\n".join(f"load_module {m};" for m in MODULES),
             user="user root;\n" if os.geteuid() == 0 else "", dir=folder, here=HERE, http=self._http, peers=peers,
             tick_ms=self._tick_ms, spread_ms=self._spread_ms, servers="\n".join(map(self._server, group))))
+        if self._include:
+            os.symlink(self._include, os.path.join(folder, "syncer"))
         for pod in group:
             pod.nginx = nginx
         return nginx
@@ -209,4 +212,3 @@ class Cluster:
     def close(self):
         for nginx, _ in self._groups:
             nginx.stop()
-        self.block.close()

@@ -86,6 +86,13 @@ function M.control()
     handler(args.pod, args, ngx.req.get_body_data() or "")
 end
 
+-- The application behind the gateway: it lets in whom this pod knows.
+function M.page()
+    local pod = ngx.var.pod
+    if not has(pod, ngx.var.cookie_auth_token) then ngx.status = 401 end
+    ngx.say(ngx.status == 401 and "unknown here: log in again, says " or "welcome, says ", pod)
+end
+
 -- Tells a peer from when it has the token, as its own control would be told by a test.
 local function send(peer, token, at)
     local sock = ngx.socket.tcp()

@@ -8,6 +8,8 @@ import time
 
 from . import proc
 
+PORT = 8080
+
 
 class Answer:
     """An HTTP answer. `ms` is the time from before the connect to the whole answer."""
@@ -39,7 +41,7 @@ class Syncer:
 
     def __init__(self, folder, address, config, binary=None):
         self.binary = binary or os.environ.get("SYNCER") or "syncer"
-        self.folder, self.address, self.port = folder, address, 8080
+        self.folder, self.address, self.port = folder, address, PORT
         self.log_path, self.config_path = os.path.join(folder, "syncer.log"), os.path.join(folder, "config.yaml")
         self.config = {"listen": f"{address}:{self.port}", "workers": 2, "log_level": "debug", **config}
         self.process = None

@@ -10,7 +10,7 @@ import tempfile
 import time
 import traceback
 
-from . import certs, cluster, fakepod, proc, syncer
+from . import certs, cluster, fakepod, gateway as wired, proc, syncer
 
 LIMIT_S = 60
 
@@ -45,8 +45,12 @@ class Test:
         self._things.append(thing)
         return thing
 
-    def cluster(self, n=4, **kwargs):
-        made = self._keep(cluster.Cluster(self.folder, self.certs, n, **kwargs))
+    def cluster(self, n=4, gateway=False, **kwargs):
+        """Pods; with `gateway` they also log users in and ask the syncer of t.syncer(), by the documented wiring."""
+        block = self._keep(proc.Block())
+        if gateway:
+            kwargs.update(wired.wiring(self.folder, f"{block.address(253)}:{syncer.PORT}"))
+        made = self._keep(cluster.Cluster(self.folder, self.certs, block, n, **kwargs))
         self.logs += [nginx.log_path() for nginx, _ in made._groups]
         return made.start()
 
