@@ -17,3 +17,35 @@ src_share_libshare_a_SOURCES = \
 	src/share/scoreboard_read.c \
 	src/share/shm_object.c \
 	src/share/shm_object.h
+
+if HAVE_CRITERION
+SHARE_TESTS = \
+	tests/unit/share/test_control \
+	tests/unit/share/test_heritage \
+	tests/unit/share/test_latch \
+	tests/unit/share/test_podtable \
+	tests/unit/share/test_podtable_shm \
+	tests/unit/share/test_scoreboard
+check_PROGRAMS += $(SHARE_TESTS)
+TESTS += $(SHARE_TESTS)
+tests_unit_share_test_control_SOURCES = tests/unit/share/test_control.c
+tests_unit_share_test_control_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_share_test_control_LDADD = $(SHARE_LIBS) $(CRITERION_LIBS)
+tests_unit_share_test_heritage_SOURCES = tests/unit/share/test_heritage.c tests/unit/share/pods.h
+tests_unit_share_test_heritage_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_share_test_heritage_LDADD = $(SHARE_LIBS) $(CRITERION_LIBS)
+tests_unit_share_test_latch_SOURCES = tests/unit/share/test_latch.c
+tests_unit_share_test_latch_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_share_test_latch_LDADD = $(SHARE_LIBS) $(CRITERION_LIBS)
+tests_unit_share_test_podtable_SOURCES = tests/unit/share/test_podtable.c tests/unit/share/pods.h
+tests_unit_share_test_podtable_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_share_test_podtable_LDADD = $(SHARE_LIBS) $(CRITERION_LIBS)
+tests_unit_share_test_podtable_shm_SOURCES = tests/unit/share/test_podtable_shm.c tests/unit/share/child.h tests/unit/share/pods.h
+tests_unit_share_test_podtable_shm_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) # the layout
+tests_unit_share_test_podtable_shm_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_share_test_podtable_shm_LDADD = $(SHARE_LIBS) $(CRITERION_LIBS)
+tests_unit_share_test_scoreboard_SOURCES = tests/unit/share/test_scoreboard.c tests/unit/share/child.h
+tests_unit_share_test_scoreboard_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) # the layout
+tests_unit_share_test_scoreboard_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_share_test_scoreboard_LDADD = $(SHARE_LIBS) $(CRITERION_LIBS)
+endif
