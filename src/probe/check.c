@@ -461,10 +461,11 @@ static enum check_refusal may_start(struct checker *checker, const struct podtab
 
     if (checker->n >= settings->max_checks)
         return CHECK_OVERLOADED;
-    if (podtable_reader_snapshot(settings->table, snapshot) == PODTABLE_READ_NO_MEMORY)
-        return CHECK_OVERLOADED;
+    /* Before the snapshot: after it, it could speak of a newer list than the snapshot's. */
     if (podtable_scrapes(settings->table).last == PODTABLE_SCRAPE_TOO_MANY)
         return CHECK_TOO_MANY_PODS;
+    if (podtable_reader_snapshot(settings->table, snapshot) == PODTABLE_READ_NO_MEMORY)
+        return CHECK_OVERLOADED;
     if ((*snapshot)->generation == 0)
         return CHECK_NO_POD_LIST;
     if (settings->max_table_age_ns > 0 && podtable_read_age(settings->table, now) > settings->max_table_age_ns)
