@@ -12,3 +12,26 @@ src_http_libhttp_a_SOURCES = \
 	src/http/router.c \
 	src/http/server.c \
 	src/http/status.c
+
+if HAVE_CRITERION
+HTTP_TESTS = \
+	tests/unit/http/test_framing \
+	tests/unit/http/test_lifecycle \
+	tests/unit/http/test_limits \
+	tests/unit/http/test_server
+HTTP_RIG = tests/unit/http/rig.c tests/unit/http/rig.h
+check_PROGRAMS += $(HTTP_TESTS)
+TESTS += $(HTTP_TESTS)
+tests_unit_http_test_framing_SOURCES = tests/unit/http/test_framing.c $(HTTP_RIG)
+tests_unit_http_test_framing_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_http_test_framing_LDADD = $(HTTP_LIBS) $(CRITERION_LIBS)
+tests_unit_http_test_lifecycle_SOURCES = tests/unit/http/test_lifecycle.c $(HTTP_RIG)
+tests_unit_http_test_lifecycle_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_http_test_lifecycle_LDADD = $(HTTP_LIBS) $(CRITERION_LIBS)
+tests_unit_http_test_limits_SOURCES = tests/unit/http/test_limits.c $(HTTP_RIG)
+tests_unit_http_test_limits_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_http_test_limits_LDADD = $(HTTP_LIBS) $(CRITERION_LIBS)
+tests_unit_http_test_server_SOURCES = tests/unit/http/test_server.c $(HTTP_RIG)
+tests_unit_http_test_server_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_http_test_server_LDADD = $(HTTP_LIBS) $(CRITERION_LIBS)
+endif

@@ -39,7 +39,8 @@ struct http_server *http_server_new(struct loop *loop, const struct http_setting
     server->router = router;
     server->events = events;
     server->arg = arg;
-    server->limit_ns[LIMIT_IDLE] = settings->keepalive_timeout_ms * NS_PER_MS;
+    server->say_close = settings->keepalive_timeout_ms == 0;
+    server->limit_ns[LIMIT_IDLE] = server->say_close ? client_ns : settings->keepalive_timeout_ms * NS_PER_MS;
     server->limit_ns[LIMIT_CLIENT] = client_ns;
     server->limit_ns[LIMIT_LINGER] = client_ns < LINGER_MAX_NS ? client_ns : LINGER_MAX_NS;
     server->empty.run = on_empty_task;

@@ -14,3 +14,15 @@ src_net_libnet_a_SOURCES = \
 	src/net/stream.c \
 	src/net/trust.c \
 	src/net/trust_curl.h
+
+if HAVE_CRITERION
+NET_SOCKET_TESTS = tests/unit/net/test_listen tests/unit/net/test_stream
+check_PROGRAMS += $(NET_SOCKET_TESTS)
+TESTS += $(NET_SOCKET_TESTS)
+tests_unit_net_test_listen_SOURCES = tests/unit/net/test_listen.c
+tests_unit_net_test_listen_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_listen_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
+tests_unit_net_test_stream_SOURCES = tests/unit/net/test_stream.c
+tests_unit_net_test_stream_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_stream_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
+endif

@@ -22,7 +22,7 @@ struct http_server;
 struct http_settings {
     uint32_t max_connections;     /* beyond: 503 overloaded at once, and close */
     int64_t client_timeout_ms;    /* request head from its first byte, body, writing of an answer */
-    int64_t keepalive_timeout_ms; /* idle, before the next request's first byte */
+    int64_t keepalive_timeout_ms; /* idle, before the next request's first byte; 0 = one request a connection */
     bool access_log;
 };
 

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+/* Bounds in bytes, in number and in time, and that who passes them is told. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <syncer/base/clock.h>
+
+#include "rig.h"
+
+TestSuite(limits, .timeout = 10);
+
+#define H "Host: a\r\n"
+#define SHORT_MS 100
+
+static struct rig rig;
+
+static void open_with(int64_t client_ms, int64_t idle_ms, uint32_t connections)
+{
+    const struct http_settings settings = {
+        .client_timeout_ms = client_ms,
+        .keepalive_timeout_ms = idle_ms,
+        .max_connections = connections,
+    };
+
+    rig_open(&rig, &settings);
+}
+
+/* A request line of `line` bytes and a field that brings the head to `head` bytes (0 = none). */
+static char *make(size_t line, size_t head)
+{
+    char *text = calloc(1, line + head + 64);
+    const char *version = " HTTP/1.1\r\n";
+
+    cr_assert(text);
+    memcpy(text, "GET /", 5);
+    memset(text + 5, 'a', line - 5 - (strlen(version) - 2));
+    strcat(text, version);
+    if (head > 0) {
+        strcat(text, H "X: ");
+        memset(text + strlen(text), 'x', head - strlen(text) - 4);
+        strcat(text, "\r\n");
+    } else {
+        strcat(text, H);
+    }
+    return strcat(text, "\r\n");
+}
+
+static void expect(const char *request, int status, bool close)
+{
+    struct client *c;
+
+    open_with(0, 0, 0);
+    c = client_open(&rig);
+    client_send(c, request);
+    client_wait_answers(c, 1, false);
+    cr_expect_eq(client_status(c, 0, false), status, "%s", c->data);
+    cr_expect_eq(client_has(c, 0, "Connection: close"), close);
+    client_close(c);
+    rig_close(&rig);
+}
+
+Test(limits, lines_and_heads)
+{
+    static const struct {
+        size_t line, head;
+        int status;
+    } rows[] = {{8192, 0, 404},    {8193, 0, 414},    {65536, 0, 414},
+                {100, 24576, 404}, {100, 24577, 431}, {100, 1 << 20, 431}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *request = make(rows[i].line, rows[i].head);
+
+        expect(request, rows[i].status, rows[i].status != 404);
+        free(request);
+    }
+}
+
+Test(limits, fields)
+{
+    for (unsigned n = 99; n <= 100; n++) {
+        char request[1024] = "GET /text HTTP/1.1\r\n" H;
+
+        for (unsigned i = 0; i < n; i++)
+            strcat(request, "a: b\r\n");
+        expect(strcat(request, "\r\n"), n == 99 ? 200 : 431, n != 99);
+    }
+}
+
+/* Refused when it is certain, not when the line is complete. */
+Test(limits, an_endless_line_is_refused_early)
+{
+    struct client *c;
+    char *request = make(9000, 0);
+
+    open_with(0, 0, 0);
+    c = client_open(&rig);
+    client_send_bytes(c, request, 8193);
+    client_wait_end(c);
+    cr_expect_eq(client_status(c, 0, false), 414);
+    free(request);
+    client_close(c);
+    rig_close(&rig);
+}
+
+static int64_t since_ms(int64_t began)
+{
+    return (clock_now_ns() - began) / NS_PER_MS;
+}
+
+/* One deadline for the whole head: bytes that trickle in do not move it. */
+static void trickle(struct client *c)
+{
+    int64_t began = clock_now_ns();
+    bool again = true;
+
+    client_send(c, "GET /text HTTP/1.1\r\n" H "X: ");
+    while (!c->eof && !c->reset) {
+        cr_assert_eq(loop_turn(rig.loop, 10 * NS_PER_MS, NULL), 0);
+        if (again && since_ms(began) > SHORT_MS / 2) {
+            client_send(c, "x");
+            again = false;
+        }
+    }
+    cr_expect_geq(since_ms(began), SHORT_MS);
+    cr_expect_lt(since_ms(began), 20 * SHORT_MS);
+}
+
+Test(limits, time_of_a_first_head)
+{
+    struct client *c;
+
+    open_with(SHORT_MS, 0, 0);
+    c = client_open(&rig);
+    trickle(c);
+    cr_expect_eq(client_status(c, 0, false), 408);
+    cr_expect(client_has(c, 0, "Connection: close"));
+    client_close(c);
+    rig_close(&rig);
+}
+
+Test(limits, time_of_a_second_head)
+{
+    struct client *c;
+
+    open_with(SHORT_MS, 0, 0);
+    c = client_open(&rig);
+    client_send(c, "GET /text HTTP/1.1\r\n" H "\r\n");
+    client_wait_answers(c, 1, false);
+    trickle(c);
+    cr_expect_eq(client_status(c, 1, false), 408);
+    client_close(c);
+    rig_close(&rig);
+}
+
+Test(limits, time_of_a_body)
+{
+    struct client *c;
+
+    open_with(SHORT_MS, 0, 0);
+    c = client_open(&rig);
+    client_send(c, "POST /text HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n5\r\nab");
+    client_wait_end(c);
+    cr_expect_eq(client_status(c, 0, false), 408);
+    client_close(c);
+    rig_close(&rig);
+}
+
+/* Without a word: nothing has been asked. */
+Test(limits, time_without_a_request)
+{
+    struct client *fresh, *kept;
+
+    open_with(0, SHORT_MS, 0);
+    fresh = client_open(&rig);
+    kept = client_open(&rig);
+    client_send(kept, "GET /text HTTP/1.1\r\n" H "\r\n");
+    client_wait_end(fresh);
+    client_wait_end(kept);
+    cr_expect(fresh->eof && fresh->len == 0);
+    cr_expect(kept->eof && client_answers(kept, false) == 1);
+    rig_until(&rig, http_server_connections(rig.server) == 0);
+    client_close(fresh);
+    client_close(kept);
+    rig_close(&rig);
+}
+
+Test(limits, no_keeping_alive_at_all)
+{
+    const struct http_settings settings = {.max_connections = 10, .client_timeout_ms = 5000};
+    static const struct http_router router;
+    static const struct http_events events;
+    struct loop *loop = loop_new(NULL);
+    struct http_server *server = http_server_new(loop, &settings, &router, &events, NULL, NULL);
+    struct client *c;
+
+    open_with(0, 0, 0);
+    http_server_free(rig.server);
+    rig.server = server; /* of another loop: only its listener is put in there */
+    cr_assert_eq(http_server_listen(server, rig.listen_fd, NULL), 0);
+    c = client_open(&rig);
+    client_send(c, "GET / HTTP/1.1\r\n" H "\r\n");
+    while (!c->eof && !c->reset) {
+        cr_assert_eq(loop_turn(loop, NS_PER_MS, NULL), 0);
+        cr_assert_eq(loop_turn(rig.loop, NS_PER_MS, NULL), 0);
+    }
+    cr_expect(client_has(c, 0, "Connection: close"));
+    client_close(c);
+    rig_close(&rig);
+    loop_free(loop);
+}
+
+Test(limits, time_of_a_client_that_never_reads)
+{
+    struct client *c;
+
+    open_with(SHORT_MS, 0, 0);
+    c = client_open(&rig);
+    loop_io_delete(&c->io);
+    setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
+    client_send(c, "GET /big HTTP/1.1\r\n" H "\r\n");
+    rig_until(&rig, rig.closed == 1);
+    cr_expect_eq(rig.answered, 0);
+    client_close(c);
+    rig_close(&rig);
+}
+
+/* After the answer a client may send on for a bounded time only. */
+Test(limits, time_of_lingering)
+{
+    struct client *c;
+
+    open_with(SHORT_MS, 0, 0);
+    c = client_open(&rig);
+    client_send(c, "nonsense\r\n");
+    client_wait_end(c);
+    cr_expect(c->eof);
+    rig_until(&rig, rig.closed == 1);
+    client_close(c);
+    rig_close(&rig);
+}
+
+Test(limits, bytes_of_lingering)
+{
+    static char junk[9 * 1024 * 1024];
+    struct client *c;
+
+    open_with(0, 0, 0);
+    c = client_open(&rig);
+    client_send(c, "nonsense\r\n");
+    client_send_bytes(c, junk, sizeof(junk));
+    rig_until(&rig, rig.closed == 1);
+    cr_expect_eq(client_status(c, 0, false), 400);
+    client_close(c);
+    rig_close(&rig);
+}
+
+/* Idle clients, and clients that never read, do not delay a new one. */
+Test(limits, idle_clients_delay_nobody)
+{
+    struct client *many[500], *c;
+
+    open_with(0, 0, 0);
+    for (size_t i = 0; i < 500; i++) {
+        many[i] = client_open(&rig);
+        if (i % 10 == 0) {
+            loop_io_delete(&many[i]->io);
+            client_send(many[i], "GET /big HTTP/1.1\r\n" H "\r\n");
+        } else if (i % 2 == 0) {
+            client_send(many[i], "GET ");
+        }
+    }
+    rig_until(&rig, rig.accepted == 500);
+    c = client_open(&rig);
+    client_send(c, "GET /text HTTP/1.1\r\n" H "\r\n");
+    client_wait_answers(c, 1, false);
+    cr_expect_eq(client_status(c, 0, false), 200);
+    client_close(c);
+    for (size_t i = 0; i < 500; i++)
+        client_close(many[i]);
+    rig_close(&rig);
+}
+
+Test(limits, who_is_one_too_many_is_told)
+{
+    struct client *kept, *more;
+
+    open_with(0, 0, 1);
+    kept = client_open(&rig);
+    rig_until(&rig, rig.accepted == 1);
+    more = client_open(&rig);
+    client_send(more, "GET /text HTTP/1.1\r\n" H "\r\n");
+    client_wait_end(more);
+    cr_expect(more->eof && !more->reset);
+    cr_expect_eq(client_status(more, 0, false), 503);
+    cr_expect(client_has(more, 0, "Connection: close"));
+    cr_expect(client_has(more, 0, "X-Error: 503"));
+    client_close(more);
+    rig_until(&rig, http_server_connections(rig.server) == 1);
+    cr_expect(rig.refused == 1 && rig.accepted == 1 && rig.answered == 0 && rig.closed == 0);
+    client_send(kept, "GET /text HTTP/1.1\r\n" H "\r\n");
+    client_wait_answers(kept, 1, false);
+    client_close(kept);
+    rig_close(&rig);
+}
+
+/* Out of descriptors: the connection waits in the queue and is served when there is one again. */
+Test(limits, no_descriptor_left)
+{
+    struct rlimit limit;
+    struct client *c;
+    int full[64], n = 0;
+
+    open_with(0, 0, 0);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    c = client_open(&rig);
+    limit.rlim_cur = (rlim_t)c->fd + 4;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    while (n < 64 && (full[n] = dup(0)) >= 0)
+        n++;
+    cr_assert(n < 64 && errno == EMFILE);
+    client_send(c, "GET /text HTTP/1.1\r\n" H "\r\n");
+    rig_turn(&rig); /* accept() fails */
+    cr_expect_eq(loop_turn(rig.loop, 10 * NS_PER_MS, NULL), 0);
+    cr_expect_eq(rig.accepted, 0);
+    while (n > 0)
+        close(full[--n]);
+    client_wait_answers(c, 1, false);
+    cr_expect_eq(client_status(c, 0, false), 200);
+    client_close(c);
+    rig_close(&rig);
+}
