@@ -26,10 +26,10 @@
 #define REQUEST_COST (4 * 1024)
 
 /* Payload of a chunked body; nobody here wants one. */
-#define BODY_MAX_BYTES (1024 * 1024)
+#define BODY_MAX_BYTES UINT64_C(1048576)
 
 /* Written at once: a copy of so much to the kernel is some 50 us. */
-#define WRITE_MAX_BYTES (256 * 1024)
+#define WRITE_MAX_BYTES 262144
 
 /* Thrown away while lingering. */
 #define LINGER_MAX_BYTES (8 * 1024 * 1024)

@@ -87,12 +87,11 @@ ssize_t stream_read(struct stream *stream, void *buf, size_t room)
     return outcome(n);
 }
 
-ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int n)
+ssize_t stream_writev(struct stream *stream, struct iovec *iov, int n)
 {
-    struct msghdr message = {.msg_iovlen = (size_t)n};
+    const struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)n};
     ssize_t sent;
 
-    message.msg_iov = (struct iovec *)(uintptr_t)iov; /* only read: sendmsg(2) lacks the const */
     do
         sent = sendmsg(stream->fd, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);

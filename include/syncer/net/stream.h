@@ -27,8 +27,8 @@ int stream_accept(struct stream *stream, int listen_fd);
 /* Bytes read, 0 at the end of the client's sending, STREAM_AGAIN or STREAM_ERROR. */
 ssize_t stream_read(struct stream *stream, void *buf, size_t room);
 
-/* Bytes written (perhaps fewer), STREAM_AGAIN or STREAM_ERROR. Never raises SIGPIPE. */
-ssize_t stream_writev(struct stream *stream, const struct iovec *iov, int n);
+/* Bytes written (perhaps fewer), STREAM_AGAIN or STREAM_ERROR. Never raises SIGPIPE, never changes `iov`. */
+ssize_t stream_writev(struct stream *stream, struct iovec *iov, int n);
 
 /* No more will be written (half close), for a lingering close. */
 void stream_shutdown(struct stream *stream);

@@ -148,7 +148,6 @@ void rig_close(struct rig *rig)
 void rig_turn(struct rig *rig)
 {
     cr_assert_eq(loop_turn(rig->loop, -1, NULL), 0);
-    rig->turns++;
 }
 
 /* --- clients --- */

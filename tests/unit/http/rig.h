@@ -10,7 +10,7 @@
 #include <syncer/base/loop.h>
 #include <syncer/http/server.h>
 
-#define RIG_BIG_BYTES (8 * 1024 * 1024)
+#define RIG_BIG_BYTES 8388608
 
 /* Paths: "/" empty; "/text" "hello\n"; "/token" what came as X-Auth-Token: "COUNT VALUE"; "/big"
  * RIG_BIG_BYTES;
@@ -24,7 +24,6 @@ struct rig {
     struct http_exchange *later[8];
     unsigned n_later, aborted;
     bool empty;
-    unsigned turns;
 };
 
 /* Whole settings, with which fields other than zero replace the defaults (4096 connections, 5 s, 5 s). */
@@ -35,7 +34,6 @@ struct client {
     struct rig *rig;
     struct loop_io io;
     int fd;
-    bool paused; /* reads nothing */
     bool eof, reset;
     size_t len;
     char data[65536]; /* what came, NUL-terminated; what does not fit is only counted */
