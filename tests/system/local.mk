@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # System tests: the real binary before real nginx. A script is one test program, each test function one case.
 SYSTEM_TESTS = \
+	tests/system/test_life.py \
 	tests/system/test_harness.py \
 	tests/system/test_nginx.py
 EXTRA_DIST += $(SYSTEM_TESTS) \

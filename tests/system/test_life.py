@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The life of the processes: start, reload, crash, hang, end. Nothing may be lost beyond a killed worker's own requests, and
+nothing may be left behind."""
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+from harness import proc, tap
+
+
+def run(syncer, *args, env=None, cwd=None):
+    """The binary to its end: exit code, and what it printed."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("SYNCER")}
+    done = subprocess.run([syncer.binary, *args], capture_output=True, text=True, timeout=20, cwd=cwd or syncer.folder,
+                          env={**clean, **(env or {})})
+    return done.returncode, done.stdout + done.stderr
+
+
+class Clients:
+    """Clients in a closed loop on kept connections, which they give up when the answer says `Connection: close`. What is
+    not a verdict is noted in `bad`; a connection that broke in the middle in `lost`."""
+
+    def __init__(self, syncer, n=8, token="t"):
+        self.syncer, self.token, self.stopping = syncer, token, False
+        self.done, self.bad, self.lost, self.lock = 0, [], [], threading.Lock()
+        self.threads = [threading.Thread(target=self._run) for _ in range(n)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self):
+        link = None
+        while not self.stopping:
+            if link is None:
+                link = http.client.HTTPConnection(self.syncer.address, self.syncer.port, timeout=10)
+            try:
+                link.request("GET", "/v1/synced", headers={"X-Auth-Token": self.token, "X-Nginx-Origin": "-"})
+                answer = link.getresponse()
+                answer.read()
+                with self.lock:
+                    self.done += 1
+                    if answer.status != 200 or answer.getheader("X-Token-Status") != "Synced":
+                        self.bad.append((answer.status, answer.getheader("X-Token-Status"),
+                                         answer.getheader("X-Token-Error")))
+                if answer.getheader("Connection") == "close":
+                    link.close()
+                    link = None
+            except (OSError, http.client.HTTPException) as e:
+                with self.lock:
+                    self.lost.append(repr(e))
+                link.close()
+                link = None
+        if link:
+            link.close()
+
+    def wait_for(self, n):
+        target = self.done + n
+        proc.wait_until(lambda: self.done >= target, 20, why=f"only {self.done} of {target} checks were answered")
+
+    def stop(self):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join()
+
+
+def start(t, n=3, **config):
+    pods = t.cluster(n)
+    pods.put("t", *[0] * n)
+    syncer = t.syncer(pods, **config)
+    proc.wait_until(lambda: syncer.check("t").verdict == "Synced", 5, why="the token is not seen")
+    return pods, syncer
+
+
+def wait_log(syncer, text, seconds=10):
+    proc.wait_until(lambda: text in syncer.log(), seconds, why=f"the log does not say: {text}")
+
+
+def test_it_ends_with_0_on_sigterm_and_sigint(t):
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        _, syncer = start(t)
+        assert syncer.stop(sig) == 0
+
+
+def test_a_second_signal_ends_it_at_once(t):
+    pods, syncer = start(t, shutdown_grace=60000, drain_delay=60000)
+    syncer.process.send_signal(signal.SIGTERM)
+    proc.wait_until(lambda: syncer.get("/readyz").status == 503, 5, why="/readyz does not say that it drains")
+    assert syncer.check("t").verdict == "Synced"  # drain_delay: it goes on serving
+    syncer.process.send_signal(signal.SIGTERM)
+    assert syncer.process.wait(5) == 0
+
+
+def test_answers_say_close_while_it_drains(t):
+    _, syncer = start(t, drain_delay=60000)
+    assert syncer.get("/livez").headers.get("connection") is None
+    syncer.process.send_signal(signal.SIGTERM)
+    proc.wait_until(lambda: syncer.get("/readyz").status == 503, 5)
+    assert syncer.get("/livez").headers["connection"] == "close"
+    syncer.process.send_signal(signal.SIGTERM)
+
+
+def test_a_check_under_way_is_finished_on_sigterm(t):
+    pods, syncer = start(t)
+    answers = []
+    asked = pods[0].counters()
+    thread = threading.Thread(target=lambda: answers.append(syncer.check("nobody-has-this")))
+    thread.start()
+    proc.wait_until(lambda: pods[0].counters() != asked, 5, why="no probe came")
+    assert syncer.stop() == 0
+    thread.join()
+    assert answers[0].verdict == "NotSynced", answers[0]
+
+
+def test_exit_codes(t):
+    pods, syncer = start(t)
+    assert run(syncer, "--no-such-option")[0] == 64
+    assert run(syncer, "argument")[0] == 64
+    code, text = run(syncer, "-c", syncer.config_path)
+    assert code == 69 and "in use" in text, (code, text)
+    assert run(syncer, "-t", "-c", syncer.config_path)[0] == 0
+    assert run(syncer, "-V")[1].startswith("syncer ")
+    assert "usage" in run(syncer, "-h")[1]
+    for bad, said in (({"nonsense": 1}, "nonsense"), ({"port": 70000}, "port"), ({"retries": "many"}, "retries"),
+                      ({"listen": "here"}, "listen"), ({"host": None}, "host")):
+        syncer.write(**bad)
+        code, text = run(syncer, "-t", "-c", syncer.config_path)
+        assert code == 78 and said in text and "config.yaml" in text, (bad, code, text)
+        syncer.write(nonsense=None, port=pods[0].port, retries=10, listen=f"{syncer.address}:{syncer.port}",
+                     host=pods.host)
+
+
+def test_print_config_is_read_back(t):
+    _, syncer = start(t)
+    code, first = run(syncer, "--print-config", "-c", syncer.config_path)
+    assert code == 0
+    again = os.path.join(syncer.folder, "again.yaml")
+    with open(again, "w") as f:
+        f.write(first)
+    assert run(syncer, "--print-config", "-c", again)[1] == first
+
+
+def test_the_environment_stands_above_the_file(t):
+    _, syncer = start(t)
+    text = run(syncer, "--print-config", "-c", syncer.config_path, env={"SYNCER_RETRIES": "3"})[1]
+    assert "retries: 3\n" in text, text
+
+
+def test_reload_loses_nothing(t):
+    _, syncer = start(t)
+    clients = Clients(syncer)
+    clients.wait_for(100)
+    for _ in range(3):
+        syncer.reload()
+        clients.wait_for(50)
+    clients.stop()
+    assert not clients.lost and not clients.bad, (clients.lost[:5], clients.bad[:5])
+    status = syncer.get("/v1/status").json()
+    assert status["reloads_ok"] == 3 and status["configuration_generation"] == 4, status
+
+
+def test_reload_puts_new_values_into_force(t):
+    _, syncer = start(t, shutdown_grace=500)
+    assert syncer.check("nobody-has-this").headers["x-token-sync-ms"] >= "1"
+    syncer.write(retries=0)
+    syncer.reload()
+    answer = syncer.check("nobody-has-this")
+    assert answer.verdict == "NotSynced" and answer.ms < 1000, answer
+
+
+def test_a_bad_file_changes_nothing(t):
+    _, syncer = start(t)
+    before = syncer.workers()
+    syncer.write(retries="many")
+    syncer.process.send_signal(signal.SIGHUP)
+    wait_log(syncer, "keeping the old configuration")
+    assert syncer.workers() == before and syncer.check("t").verdict == "Synced"
+    assert syncer.get("/v1/status").json()["reloads_failed"] == 1
+
+
+def test_listeners_come_and_go(t):
+    _, syncer = start(t, shutdown_grace=500)
+    path = os.path.join(t.folder, "s.sock")
+    syncer.write(listen=[f"{syncer.address}:{syncer.port}", f"unix:{path}"])
+    syncer.reload()
+    assert os.path.exists(path)
+    syncer.write(listen=[f"{syncer.address}:{syncer.port}"])
+    syncer.reload()
+    assert not os.path.exists(path) and syncer.check("t").verdict == "Synced"
+
+
+def test_signals_during_a_reload_are_one_more(t):
+    _, syncer = start(t, shutdown_grace=500)
+    for _ in range(20):
+        syncer.process.send_signal(signal.SIGHUP)
+    proc.wait_until(lambda: syncer.get("/v1/status").json()["reloads_ok"] >= 1, 10)
+    proc.wait_until(lambda: len(syncer.workers()) == 2, 10, why="old workers stay")
+    assert syncer.check("t").verdict == "Synced"
+
+
+def test_a_killed_worker_costs_its_own_requests_only(t):
+    for sig in (signal.SIGSEGV, signal.SIGKILL):
+        _, syncer = start(t)
+        clients = Clients(syncer)
+        clients.wait_for(50)
+        victim = syncer.workers()[0]
+        os.kill(victim, sig)
+        wait_log(syncer, f"worker={victim}")
+        proc.wait_until(lambda: len(syncer.workers()) == 2 and victim not in syncer.workers(), 5,
+                        why="the worker was not replaced")
+        clients.wait_for(200)
+        clients.stop()
+        assert not clients.bad and len(clients.lost) <= 8, (clients.bad[:5], clients.lost)
+        wait_log(syncer, f"signal={'SEGV' if sig == signal.SIGSEGV else 'KILL'}")
+        syncer.stop()
+
+
+def test_a_hung_worker_is_replaced(t):
+    _, syncer = start(t, hang_timeout=1000)
+    victim = syncer.workers()[0]
+    os.kill(victim, signal.SIGSTOP)
+    proc.wait_until(lambda: not proc.alive(victim), 15, why="it was not ended")
+    proc.wait_until(lambda: len(syncer.workers()) == 2, 5, why="it was not replaced")
+    assert "worker hangs" in syncer.log()
+
+
+def test_a_pause_of_all_is_no_hang(t):
+    _, syncer = start(t, hang_timeout=1000)
+    before = sorted(syncer.workers())
+    for pid in [syncer.process.pid, *before]:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    proc.wait_until(lambda: time.monotonic() - began > 3, 5)
+    for pid in [syncer.process.pid, *before]:
+        os.kill(pid, signal.SIGCONT)
+    clients = Clients(syncer)
+    clients.wait_for(100)
+    clients.stop()
+    assert sorted(syncer.workers()) == before and "worker hangs" not in syncer.log()
+
+
+def test_workers_leave_when_the_master_dies(t):
+    _, syncer = start(t, shutdown_grace=500)
+    workers = syncer.workers()
+    syncer.process.kill()
+    syncer.process.wait(5)
+    proc.wait_until(lambda: not any(map(proc.alive, workers)), 10, why="workers outlive a killed master")
+    # A new one on the same port, at once.
+    syncer.start()
+    assert syncer.check("t").verdict == "Synced"
+
+
+def test_a_worker_that_cannot_start_is_tried_again_ever_more_slowly(t):
+    pods = t.cluster(1)
+    syncer = t.syncer(pods, start=False, tls_ca="/no/such/file")
+    syncer.start(ready=False)
+    wait_log(syncer, "/no/such/file")
+    proc.wait_until(lambda: syncer.log().count("worker starts again later") >= 4, 15)
+    started = syncer.log().count("worker has failed")
+    assert started < 20, started
+
+
+def test_descriptors_and_children_do_not_grow(t):
+    _, syncer = start(t, shutdown_grace=200)
+    fds = lambda: len(os.listdir(f"/proc/{syncer.process.pid}/fd"))
+    syncer.reload()
+    proc.wait_until(lambda: len(syncer.workers()) == 2, 5)
+    before = fds()
+    for _ in range(5):
+        syncer.reload()
+        os.kill(syncer.workers()[0], signal.SIGKILL)
+        proc.wait_until(lambda: len(syncer.workers()) == 2 and syncer.get("/readyz").status == 200, 5)
+    proc.wait_until(lambda: fds() == before, 5, why=f"{before} descriptors became {fds()}")
+
+
+def test_no_token_is_ever_written(t):
+    pods, syncer = start(t, access_log=True, log_level="debug")
+    token = "secret-token-0123456789"
+    syncer.check(token)
+    syncer.check(token, query="verbose=1&strict=1")
+    syncer.check(token + " ", origin="bad origin")
+    syncer.check(token, query="nonsense=1")
+    syncer.stop()
+    assert "secret-token" not in syncer.log()
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main())
