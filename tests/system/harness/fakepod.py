@@ -25,7 +25,7 @@ class Link:
             if not got:
                 return False
             self._read += got
-        self._read = self._read.partition(b"\r\n\r\n")[2]
+        self.pod.head, _, self._read = self._read.partition(b"\r\n\r\n")
         self.pod.count("requests")
         return True
 
@@ -119,6 +119,7 @@ class FakePod:
     def __init__(self, name, address, port, behaviour, certificate):
         self.name, self.address, self.port, self.behaviour = name, address, port, behaviour
         self.counters, self._lock = {"connections": 0, "requests": 0}, threading.Lock()
+        self.head = b""  # of the last request
         self.go, self.sent, self.closing = threading.Event(), threading.Event(), threading.Event()
         self._links, self._threads, self._context = set(), [], None
         if certificate:

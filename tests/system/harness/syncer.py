@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The real binary under test: configuration, start, checks, signals, and the proof that nothing of it is left."""
+import concurrent.futures
 import http.client
 import json
 import os
@@ -67,9 +68,15 @@ class Syncer:
             proc.wait_until(lambda: self.get("/readyz").status == 200, 10, why="/readyz did not become 200")
         return self
 
-    def request(self, method, target, headers=()):
-        start = time.monotonic()
+    def connect(self):
+        """A connection for request() to use more than once; the caller closes it."""
         link = http.client.HTTPConnection(self.address, self.port, timeout=15)
+        link.connect()
+        return link
+
+    def request(self, method, target, headers=(), link=None):
+        start, own = time.monotonic(), link is None
+        link = link or self.connect()
         try:
             link.putrequest(method, target, skip_accept_encoding=True)
             for name, value in headers:
@@ -80,15 +87,26 @@ class Syncer:
             return Answer(got.status, {k.lower(): v for k, v in got.getheaders()}, body,
                           (time.monotonic() - start) * 1000)
         finally:
-            link.close()
+            if own:
+                link.close()
 
     def get(self, target):
         return self.request("GET", target)
 
-    def check(self, token, origin="-", query="", headers=(), method="GET"):
+    def check(self, token, origin="-", query="", headers=(), method="GET", link=None):
         fields = [("X-Auth-Token", token), ("X-Nginx-Origin", origin), *headers]
         return self.request(method, "/v1/synced" + (f"?{query}" if query else ""),
-                            [(name, value) for name, value in fields if value is not None])
+                            [(name, value) for name, value in fields if value is not None], link)
+
+    def during(self, *args, **kwargs):
+        """A check in a thread of its own: a function that waits for its answer. It returns once the check runs."""
+        running = self.get("/v1/status").json()["checks"]["running"]
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        future = pool.submit(self.check, *args, **kwargs)
+        pool.shutdown(wait=False)
+        proc.wait_until(lambda: future.done() or self.get("/v1/status").json()["checks"]["running"] > running,
+                        why="the check did not start")
+        return future.result
 
     def workers(self):
         return proc.children(self.process.pid)
