@@ -3,7 +3,10 @@
 SYSTEM_TESTS = \
 	tests/system/test_life.py \
 	tests/system/test_harness.py \
-	tests/system/test_nginx.py
+	tests/system/test_nginx.py \
+	tests/system/test_verdicts.py \
+	tests/system/test_errors.py \
+	tests/system/test_pods_misbehave.py
 EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/harness/__init__.py \
 	tests/system/harness/certs.py \
