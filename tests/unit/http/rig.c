@@ -224,7 +224,7 @@ static const char *answer_end(const char *text, bool head)
     if (!end)
         return NULL;
     if (!head && length && length < end)
-        body = (size_t)atol(length + strlen("\r\nContent-Length: "));
+        body = (size_t)strtol(length + strlen("\r\nContent-Length: "), NULL, 10);
     return strlen(end + 4) < body ? NULL : end + 4 + body;
 }
 
@@ -253,7 +253,7 @@ int client_status(const struct client *client, unsigned n, bool head)
 
     if (!text || strncmp(text, "HTTP/1.1 ", 9) != 0)
         return -1;
-    return atoi(text + 9);
+    return (int)strtol(text + 9, NULL, 10);
 }
 
 bool client_has(const struct client *client, unsigned n, const char *line)

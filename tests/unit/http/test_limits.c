@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <syncer/base/buf.h>
 #include <syncer/base/clock.h>
 
 #include "rig.h"
@@ -16,7 +17,7 @@
 TestSuite(limits, .timeout = 10);
 
 #define H "Host: a\r\n"
-#define SHORT_MS 100
+#define SHORT_MS INT64_C(100)
 
 static struct rig rig;
 
@@ -32,23 +33,19 @@ static void open_with(int64_t client_ms, int64_t idle_ms, uint32_t connections)
 }
 
 /* A request line of `line` bytes and a field that brings the head to `head` bytes (0 = none). */
-static char *make(size_t line, size_t head)
+static char *make(int line, int head)
 {
-    char *text = calloc(1, line + head + 64);
-    const char *version = " HTTP/1.1\r\n";
+    const int around = (int)strlen("GET / HTTP/1.1");
+    struct buf text;
 
-    cr_assert(text);
-    memcpy(text, "GET /", 5);
-    memset(text + 5, 'a', line - 5 - (strlen(version) - 2));
-    strcat(text, version);
-    if (head > 0) {
-        strcat(text, H "X: ");
-        memset(text + strlen(text), 'x', head - strlen(text) - 4);
-        strcat(text, "\r\n");
-    } else {
-        strcat(text, H);
-    }
-    return strcat(text, "\r\n");
+    buf_init(&text, SIZE_MAX);
+    buf_addf(&text, "GET /%0*d HTTP/1.1\r\n" H, line - around, 0);
+    if (head > 0)
+        buf_addf(&text, "X: %0*d\r\n", head - (int)text.len - (int)strlen("X: \r\n\r\n"), 0);
+    buf_add_str(&text, "\r\n");
+    buf_str(&text);
+    cr_assert_not(text.failed);
+    return text.data;
 }
 
 static void expect(const char *request, int status, bool close)
@@ -68,8 +65,7 @@ static void expect(const char *request, int status, bool close)
 Test(limits, lines_and_heads)
 {
     static const struct {
-        size_t line, head;
-        int status;
+        int line, head, status;
     } rows[] = {{8192, 0, 404},    {8193, 0, 414},    {65536, 0, 414},
                 {100, 24576, 404}, {100, 24577, 431}, {100, 1 << 20, 431}};
 
@@ -84,11 +80,15 @@ Test(limits, lines_and_heads)
 Test(limits, fields)
 {
     for (unsigned n = 99; n <= 100; n++) {
-        char request[1024] = "GET /text HTTP/1.1\r\n" H;
+        struct buf request;
 
+        buf_init(&request, SIZE_MAX);
+        buf_add_str(&request, "GET /text HTTP/1.1\r\n" H);
         for (unsigned i = 0; i < n; i++)
-            strcat(request, "a: b\r\n");
-        expect(strcat(request, "\r\n"), n == 99 ? 200 : 431, n != 99);
+            buf_add_str(&request, "a: b\r\n");
+        buf_add_str(&request, "\r\n");
+        expect(buf_str(&request), n == 99 ? 200 : 431, n != 99);
+        buf_release(&request);
     }
 }
 

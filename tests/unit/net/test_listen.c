@@ -68,7 +68,7 @@ Test(listen, longest_unix_path)
 
     memset(text + 6, 'a', sizeof(((struct sockaddr_un *)NULL)->sun_path) - 2);
     cr_expect_eq(listen_parse(text, &address, NULL), 0);
-    strcat(text, "a");
+    text[strlen(text)] = 'a';
     cr_expect_eq(listen_parse(text, &address, NULL), -1);
 }
 
