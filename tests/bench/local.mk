@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+# `make bench` builds and runs the benchmarks, in this order; none is part of `make check`. A program more: one line in
+# BENCHES, and its sources.
+BENCHES = \
+	tests/bench/podtable
+EXTRA_PROGRAMS += $(BENCHES)
+tests_bench_podtable_SOURCES = tests/bench/podtable.c
+tests_bench_podtable_LDADD = $(SHARE_LIBS)
+
+.PHONY: bench
+bench: $(BENCHES)
+	@for program in $(BENCHES); do echo "== $$program"; ./$$program || exit 1; done
