@@ -177,8 +177,10 @@ void curl_loop_free(struct curl_loop *cl)
         return;
     must(cl->handles == 0);
     curl_multi_cleanup(cl->multi);
-    while (cl->watched)
+    while (cl->watched) {
+        must(!cl->watched->prev);
         forget(cl->watched);
+    }
     loop_timer_cancel(&cl->timer);
     loop_task_cancel(cl->loop, &cl->reap);
     free(cl);

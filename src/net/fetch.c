@@ -91,7 +91,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 }
 
 /* CURLOPT_HEADERFUNCTION: lines are counted as life only. */
-static size_t on_header(char *data, size_t size, size_t n, void *arg)
+static size_t on_header(char *data, size_t size, size_t n, void *arg) /* NOLINT(readability-non-const-parameter) */
 {
     (void)data;
     move_idle(arg);
@@ -424,6 +424,7 @@ void fetcher_free(struct fetcher *fetcher)
     if (!fetcher)
         return;
     while (fetcher->fetches) {
+        must(!fetcher->fetches->prev);
         if (fetcher->fetches->handle)
             *fetcher->fetches->handle = NULL;
         fetch_free(fetcher->fetches);

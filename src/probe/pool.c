@@ -288,20 +288,18 @@ static struct pool_pod *pod_new(struct pool *pool, const struct podtable_pod *en
     return pod;
 }
 
-/* Idle connections go at once; one that is in use ends with its exchange. */
+/* Idle connections go at once; one that is in use ends with its exchange. The caller holds the pod. */
 static void pod_leave(struct pool_pod *pod)
 {
     struct pool_link *pl, *next;
 
     pod->gone = true;
     loop_timer_cancel(&pod->reopen);
-    pool_pod_hold(pod);
     for (pl = pod->links; pl; pl = next) {
         next = pl->next;
         if (pl->state != POOL_LINK_BUSY)
             pool_link_close(pl);
     }
-    pool_pod_drop(pod);
 }
 
 /* The pods of the snapshot that count, each held once more, sorted by id. NULL if memory is out. */

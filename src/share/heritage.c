@@ -116,7 +116,7 @@ static int check_counts(size_t n_listeners, uint64_t config_len, struct err *err
     if (n_listeners > HERITAGE_LISTENERS_MAX)
         return err_set(err, "heritage: %zu listeners, at most %d", n_listeners, HERITAGE_LISTENERS_MAX);
     if (config_len > HERITAGE_CONFIG_MAX)
-        return err_set(err, "heritage: %ju bytes of configuration, at most %d", (uintmax_t)config_len,
+        return err_set(err, "heritage: %ju bytes of configuration, at most %zu", (uintmax_t)config_len,
                        HERITAGE_CONFIG_MAX);
     return 0;
 }
@@ -274,7 +274,7 @@ static int set_cloexec(const struct heritage *heritage, struct err *err)
 
 int heritage_read(struct heritage *heritage, int fd, struct err *err)
 {
-    struct packed_head head;
+    struct packed_head head = {0};
 
     *heritage = (struct heritage){.table_fd = -1, .scoreboard_fd = -1, .control_fd = -1};
     if (read_head(fd, &head, err) < 0)

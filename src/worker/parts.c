@@ -12,7 +12,7 @@
 
 #define REQUEST_HEAD_MAX 8192
 #define MAX_OPENING 8                              /* cold connects at a time: each costs a handshake */
-#define UNVERIFIED_MAX_AGE_NS (5 * 60 * NS_PER_S)  /* an old address may be somebody else's, and nothing would tell */
+#define UNVERIFIED_MAX_AGE_NS (INT64_C(300) * NS_PER_S)  /* an old address may be somebody else's, and nothing would tell */
 
 /* ---- what the pods do, for a person ---- */
 

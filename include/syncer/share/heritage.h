@@ -15,7 +15,7 @@
 
 #define HERITAGE_LISTENERS_MAX 32
 #define HERITAGE_ADDRESS_BYTES 256            /* with the NUL */
-#define HERITAGE_CONFIG_MAX (4 * 1024 * 1024) /* bytes */
+#define HERITAGE_CONFIG_MAX ((size_t)4 * 1024 * 1024) /* bytes */
 
 struct heritage_listener {
     int fd;
