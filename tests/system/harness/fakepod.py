@@ -103,11 +103,12 @@ def close_kept(data):
 
 
 def surplus_when_told(data):
-    """Answers well, and sends more, unasked, on the idle connection once the test sets pod.go."""
+    """Answers well, and sends more, unasked, on the idle connection each time the test sets pod.go."""
     def serve(link):
         while link.request():
             link.send(answer(401))
             if link.pod.go.wait(10):
+                link.pod.go.clear()
                 link.send(data)
                 link.pod.sent.set()
     return serve
@@ -152,6 +153,8 @@ class FakePod:
 
     def _serve(self, sock):
         raw = sock
+        # Else Nagle's algorithm keeps a second small piece back until the other side's next request acknowledges the first.
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if self._context:
                 sock = self._context.wrap_socket(raw, server_side=True)
