@@ -173,13 +173,15 @@ struct curl_loop *curl_loop_new(struct loop *loop, long max_connects, struct err
 
 void curl_loop_free(struct curl_loop *cl)
 {
+    struct watched *w, *next;
+
     if (!cl)
         return;
     must(cl->handles == 0);
     curl_multi_cleanup(cl->multi);
-    while (cl->watched) {
-        must(!cl->watched->prev);
-        forget(cl->watched);
+    for (w = cl->watched; w; w = next) {
+        next = w->next;
+        forget(w);
     }
     loop_timer_cancel(&cl->timer);
     loop_task_cancel(cl->loop, &cl->reap);

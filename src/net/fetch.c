@@ -421,13 +421,15 @@ struct fetcher *fetcher_new(struct loop *loop, const char *user_agent, struct er
 
 void fetcher_free(struct fetcher *fetcher)
 {
+    struct fetch *fetch, *next;
+
     if (!fetcher)
         return;
-    while (fetcher->fetches) {
-        must(!fetcher->fetches->prev);
-        if (fetcher->fetches->handle)
-            *fetcher->fetches->handle = NULL;
-        fetch_free(fetcher->fetches);
+    for (fetch = fetcher->fetches; fetch; fetch = next) {
+        next = fetch->next;
+        if (fetch->handle)
+            *fetch->handle = NULL;
+        fetch_free(fetch);
     }
     curl_loop_free(fetcher->cl);
     free(fetcher->user_agent);
