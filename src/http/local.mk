@@ -7,11 +7,14 @@ src_http_libhttp_a_SOURCES = \
 	src/http/accept.c \
 	src/http/answer.c \
 	src/http/conn.c \
+	src/http/conn_answer.c \
+	src/http/conn_request.c \
 	src/http/exchange.c \
 	src/http/layout.h \
 	src/http/router.c \
 	src/http/server.c \
-	src/http/status.c
+	src/http/status.c \
+	src/http/step.h
 
 if HAVE_CRITERION
 HTTP_TESTS = \
