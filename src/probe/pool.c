@@ -175,8 +175,10 @@ void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char
 void pool_pod_answered(struct pool_pod *pod, int status)
 {
     pod->backoff_ns = 0;
-    if (status == 200)
-        pod->proven = true;
+    if (status != 200 || pod->proven)
+        return;
+    pod->proven = true;
+    scoreboard_note_proven(pod->pool->settings.board, pod->id);
 }
 
 /* ---- the pool ---- */
@@ -372,7 +374,12 @@ bool pool_pod_is_down(const struct pool_pod *pod)
 
 bool pool_pod_is_proven(const struct pool_pod *pod)
 {
-    return pod->proven;
+    struct scoreboard_pod seen;
+
+    if (pod->proven)
+        return true;
+    scoreboard_pod(pod->pool->settings.board, pod->id, &seen);
+    return seen.proven_generation >= pod->pool->settings.generation;
 }
 
 uint64_t pool_pod_id(const struct pool_pod *pod)

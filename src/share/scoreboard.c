@@ -239,6 +239,7 @@ static struct scoreboard_place *own_place(struct scoreboard *board, uint64_t pod
         atomic_store_explicit(&place->result, 0, memory_order_relaxed);
         atomic_store_explicit(&place->at_ns, 0, memory_order_relaxed);
         atomic_store_explicit(&place->guard_at_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&place->proven_generation, 0, memory_order_relaxed);
         atomic_store_explicit(&place->pod_id, pod_id, memory_order_release);
     }
     return place;
@@ -273,4 +274,11 @@ void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum score
 
     change(place, UINT64_C(0xff) << 32, (uint64_t)guard << 32);
     atomic_store_explicit(&place->guard_at_ns, now_ns, memory_order_relaxed);
+}
+
+void scoreboard_note_proven(struct scoreboard *board, uint64_t pod_id)
+{
+    uint64_t generation = atomic_load_explicit(&board->own->generation, memory_order_relaxed);
+
+    atomic_store_explicit(&own_place(board, pod_id)->proven_generation, generation, memory_order_relaxed);
 }

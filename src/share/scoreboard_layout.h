@@ -17,7 +17,7 @@
 #include "shm_object.h"
 
 #define SCOREBOARD_MAGIC UINT64_C(0x65726f6373636e79) /* "yncscore" in memory, little-endian */
-#define SCOREBOARD_LAYOUT 1u
+#define SCOREBOARD_LAYOUT 2u
 #define SCOREBOARD_PLACES_MIN 1024u
 #define SCOREBOARD_PLACES_MAX 65536u
 
@@ -40,6 +40,7 @@ struct scoreboard_place {
         result; /* code << 48 | result << 40 | guard << 32 | lag_ms: one word, so always of one piece */
     _Atomic int64_t at_ns;
     _Atomic int64_t guard_at_ns;
+    _Atomic uint64_t proven_generation;
 };
 
 struct scoreboard_histogram_cells {

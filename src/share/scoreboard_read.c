@@ -108,6 +108,7 @@ static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, st
     word = atomic_load_explicit(&place->result, memory_order_relaxed);
     out->at_ns = atomic_load_explicit(&place->at_ns, memory_order_relaxed);
     out->guard_at_ns = atomic_load_explicit(&place->guard_at_ns, memory_order_relaxed);
+    out->proven_generation = clamp(atomic_load_explicit(&place->proven_generation, memory_order_relaxed));
     atomic_thread_fence(memory_order_acquire);
     if (atomic_load_explicit(&place->pod_id, memory_order_relaxed) != pod_id)
         return false;
@@ -142,5 +143,7 @@ void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scor
             out->guard = seen.guard;
             out->guard_at_ns = seen.guard_at_ns;
         }
+        if (seen.proven_generation > out->proven_generation)
+            out->proven_generation = seen.proven_generation;
     }
 }

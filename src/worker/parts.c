@@ -102,6 +102,7 @@ static int make_pool(struct worker *worker, struct err *err)
         .loop = worker->loop,
         .hub = worker->hub,
         .board = worker->board,
+        .generation = worker->heritage.generation,
         .connection_timeout_ns = conf->connection_timeout_ms * NS_PER_MS,
         .host_keepalives = (uint32_t)conf->host_keepalives,
         .request_head = head,

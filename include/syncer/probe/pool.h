@@ -30,6 +30,7 @@ struct pool_settings {
     struct loop *loop;
     struct link_hub *hub;           /* borrowed */
     struct scoreboard *board;       /* borrowed */
+    uint64_t generation;            /* of the configuration */
     int64_t connection_timeout_ns;  /* of a connection's opening, and of one exchange */
     uint32_t host_keepalives;       /* connections a pod */
     /* The head of every probe up to the token: "GET /path HTTP/1.1\r\nHost: ...\r\n ... Cookie: name="; copied. */
@@ -67,7 +68,7 @@ void pool_pod_drop(struct pool_pod *pod);
 
 bool pool_pod_is_gone(const struct pool_pod *pod);
 bool pool_pod_is_down(const struct pool_pod *pod);
-/* It has answered 200 to some token since this worker started. */
+/* It has answered 200 to some token, of whichever worker, since the last reload. */
 bool pool_pod_is_proven(const struct pool_pod *pod);
 uint64_t pool_pod_id(const struct pool_pod *pod);
 const char *pool_pod_name(const struct pool_pod *pod);
