@@ -6,7 +6,8 @@ SYSTEM_TESTS = \
 	tests/system/test_nginx.py \
 	tests/system/test_verdicts.py \
 	tests/system/test_errors.py \
-	tests/system/test_pods_misbehave.py
+	tests/system/test_pods_misbehave.py \
+	tests/system/test_demo.py
 EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/harness/__init__.py \
 	tests/system/harness/certs.py \
@@ -17,6 +18,8 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/harness/proc.py \
 	tests/system/harness/syncer.py \
 	tests/system/harness/tap.py \
+	contrib/demo \
+	contrib/demo.d/demo.py \
 	contrib/nginx/ask.conf \
 	contrib/nginx/auth-request.conf \
 	contrib/nginx/http.conf \

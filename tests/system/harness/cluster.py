@@ -32,6 +32,7 @@ http {{
     lua_shared_dict pods 8m;
     lua_max_running_timers 4096;
     init_by_lua_block {{ require("pod").configure {{ tick_ms = {tick_ms}, spread_ms = {spread_ms}, peers = {{ {peers} }} }} }}
+    init_worker_by_lua_block {{ math.randomseed(ngx.worker.pid() + ngx.now()) }}
     {http}
 {servers}
 }}

@@ -43,6 +43,7 @@ class Syncer:
     def __init__(self, folder, address, config, binary=None):
         self.binary = binary or os.environ.get("SYNCER") or "syncer"
         self.folder, self.address, self.port = folder, address, PORT
+        self.url = f"http://{address}:{PORT}"
         self.log_path, self.config_path = os.path.join(folder, "syncer.log"), os.path.join(folder, "config.yaml")
         self.config = {"listen": f"{address}:{self.port}", "workers": 2, "log_level": "debug", **config}
         self.process = None
