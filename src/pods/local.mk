@@ -2,6 +2,15 @@
 noinst_LIBRARIES += src/pods/libpods.a
 src_pods_libpods_a_SOURCES = \
 	include/syncer/pods/source.h \
+	src/pods/kube_client.c \
+	src/pods/kube_client.h \
+	src/pods/kube_list.c \
+	src/pods/kube_list.h \
+	src/pods/kube_objects.c \
+	src/pods/kube_objects.h \
+	src/pods/kube_select.c \
+	src/pods/kube_select.h \
+	src/pods/kubernetes.c \
 	src/pods/source.c \
 	src/pods/source_kind.h \
 	src/pods/static.c
@@ -13,5 +22,5 @@ check_PROGRAMS += $(PODS_TESTS)
 TESTS += $(PODS_TESTS)
 tests_unit_pods_test_static_SOURCES = tests/unit/pods/test_static.c
 tests_unit_pods_test_static_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_pods_test_static_LDADD = src/pods/libpods.a $(CONF_LIBS) $(CRITERION_LIBS)
+tests_unit_pods_test_static_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 endif

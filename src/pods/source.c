@@ -8,6 +8,7 @@
 
 static const struct source_kind *const kinds[] = {
     [CONF_PODS_STATIC] = &source_static,
+    [CONF_PODS_KUBERNETES] = &source_kubernetes,
 };
 
 struct source *source_new(const struct source_settings *settings, struct err *err)
@@ -16,7 +17,7 @@ struct source *source_new(const struct source_settings *settings, struct err *er
     struct source *source;
 
     if (wanted >= ARRAY_LEN(kinds) || !kinds[wanted]) {
-        err_set(err, "pods: static is the only source there is");
+        err_set(err, "pods: should be static or kubernetes");
         return NULL;
     }
     source = kinds[wanted]->open(settings, err);

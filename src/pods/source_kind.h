@@ -23,5 +23,6 @@ struct source {
 };
 
 extern const struct source_kind source_static;
+extern const struct source_kind source_kubernetes;
 
 #endif

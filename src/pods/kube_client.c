@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* Credentials and requests. Knows no resource: what is asked and what the answers mean is kubernetes.c's. */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <syncer/base/addr.h>
+#include <syncer/base/clock.h>
+#include <syncer/base/fd.h>
+
+#include "kube_client.h"
+
+/* A lost answer must not hold the list back: a plain LIST hangs beyond 75 s while etcd is away. */
+#define CONNECT_TIMEOUT_MS 5000
+#define REQUEST_TIMEOUT_MS 10000
+
+#define TOKEN_MAX_BYTES 16384
+#define CA_MAX_BYTES ((size_t)1024 * 1024)
+#define PATH_MAX_BYTES 65536 /* a selector and a continue token, escaped */
+
+struct kube_client {
+    struct fetcher *fetcher;
+    struct fetch *fetch;
+    const char *dir;     /* borrowed */
+    struct buf url;      /* of the server, without a path */
+    struct buf ca;       /* ca.crt as `trust` was made of it */
+    struct trust *trust; /* NULL until the CA has been read */
+    /* The request under way. */
+    struct buf target; /* its whole URL */
+    const struct fetch_events *events;
+    void *arg;
+    bool retried;      /* it is the second time */
+    bool unauthorized; /* a 401 that is kept back */
+};
+
+/* --- files --- */
+
+static int read_file(const char *dir, const char *name, struct buf *out, struct err *err)
+{
+    struct buf path;
+    int rc = -1;
+
+    buf_init(&path, 4096);
+    buf_addf(&path, "%s/%s", dir, name);
+    buf_clear(out);
+    if (path.failed)
+        err_set(err, "serviceaccount_dir: too long a path");
+    else if (fd_read_file(buf_str(&path), out, err) != 0)
+        err_context(err, "credentials of the ServiceAccount");
+    else if (out->len == 0)
+        err_set(err, "credentials of the ServiceAccount: %s is empty", buf_str(&path));
+    else
+        rc = 0;
+    buf_release(&path);
+    return rc;
+}
+
+/* A word of visible ASCII, perhaps with a newline behind, which is cut off. */
+static int read_word(const char *dir, const char *name, struct buf *out, struct err *err)
+{
+    if (read_file(dir, name, out, err) != 0)
+        return -1;
+    while (out->len > 0 && (out->data[out->len - 1] == '\n' || out->data[out->len - 1] == '\r'))
+        out->len--;
+    for (size_t i = 0; i < out->len; i++)
+        if (out->data[i] <= ' ' || out->data[i] > '~')
+            return err_set(err, "%s/%s: should be one word without blanks", dir, name);
+    return out->len > 0 ? 0 : err_set(err, "%s/%s: is empty", dir, name);
+}
+
+int kube_client_namespace(const char *dir, struct buf *out, struct err *err)
+{
+    return read_word(dir, "namespace", out, err);
+}
+
+/* Makes the trust anew if ca.crt has changed. A CA that can't be read leaves the old one, and no request is made. */
+static int load_trust(struct kube_client *client, struct err *err)
+{
+    struct trust_settings settings = {.verify = true};
+    struct trust *trust = NULL;
+    struct buf ca, path;
+    int rc = -1;
+
+    buf_init(&ca, CA_MAX_BYTES);
+    buf_init(&path, 4096);
+    buf_addf(&path, "%s/ca.crt", client->dir);
+    if (read_file(client->dir, "ca.crt", &ca, err) != 0)
+        goto out;
+    if (client->trust && ca.len == client->ca.len && memcmp(ca.data, client->ca.data, ca.len) == 0) {
+        rc = 0;
+        goto out;
+    }
+    settings.ca_file = buf_str(&path);
+    trust = trust_new(&settings, err);
+    if (!trust)
+        goto out;
+    fetcher_forget_connections(client->fetcher);
+    trust_free(client->trust);
+    client->trust = trust;
+    buf_release(&client->ca);
+    client->ca = ca;
+    buf_init(&ca, 0);
+    rc = 0;
+out:
+    buf_release(&ca);
+    buf_release(&path);
+    return rc;
+}
+
+/* --- where the server is --- */
+
+static int write_url(struct buf *url, const char *host, const char *port, struct err *err)
+{
+    struct addr addr;
+    char *end;
+    long number;
+
+    if (!host || !host[0] || !port || !port[0])
+        return err_set(err, "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in every pod "
+                            "of a cluster; outside of one, say pods: static");
+    number = strtol(port, &end, 10);
+    if (*end || number < 1 || number > 65535)
+        return err_set(err, "KUBERNETES_SERVICE_PORT: \"%.20s\" should be 1 to 65535", port);
+    if (addr_parse(&addr, host, strlen(host)) == 0) {
+        bool brackets = strchr(host, ':') != NULL;
+
+        buf_addf(url, "https://%s%s%s:%ld", brackets ? "[" : "", host, brackets ? "]" : "", number);
+        return 0;
+    }
+    if (strlen(host) > 253 || strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != strlen(host))
+        return err_set(err, "KUBERNETES_SERVICE_HOST: \"%.60s\" should be an IP address or a name", host);
+    buf_addf(url, "https://%s:%ld", host, number);
+    return 0;
+}
+
+const char *kube_client_url(const struct kube_client *client)
+{
+    return client->url.data;
+}
+
+/* --- life --- */
+
+static int try_credentials(struct kube_client *client, struct err *err)
+{
+    struct buf token;
+    int rc;
+
+    buf_init(&token, TOKEN_MAX_BYTES);
+    rc = read_word(client->dir, "token", &token, err);
+    buf_wipe(&token);
+    return rc == 0 ? load_trust(client, err) : -1;
+}
+
+struct kube_client *kube_client_new(struct loop *loop, const char *dir, const char *user_agent, struct err *err)
+{
+    struct kube_client *client = calloc(1, sizeof(*client));
+
+    if (!client) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    client->dir = dir;
+    buf_init(&client->url, 512);
+    buf_init(&client->ca, CA_MAX_BYTES);
+    buf_init(&client->target, PATH_MAX_BYTES);
+    if (write_url(&client->url, getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT"), err) != 0)
+        goto failed;
+    buf_str(&client->url);
+    if (client->url.failed) {
+        err_set(err, "out of memory");
+        goto failed;
+    }
+    client->fetcher = fetcher_new(loop, user_agent, err);
+    if (!client->fetcher || try_credentials(client, err) != 0)
+        goto failed;
+    return client;
+failed:
+    kube_client_free(client);
+    return NULL;
+}
+
+void kube_client_free(struct kube_client *client)
+{
+    if (!client)
+        return;
+    fetch_cancel(&client->fetch);
+    fetcher_free(client->fetcher);
+    trust_free(client->trust);
+    buf_release(&client->url);
+    buf_release(&client->ca);
+    buf_release(&client->target);
+    free(client);
+}
+
+/* --- a request --- */
+
+static int send(struct kube_client *client, struct err *err);
+
+static void on_head(void *arg, int status, const char *content_type)
+{
+    struct kube_client *client = arg;
+
+    client->unauthorized = status == 401 && !client->retried;
+    if (!client->unauthorized)
+        client->events->on_head(client->arg, status, content_type);
+}
+
+static int on_data(void *arg, const char *data, size_t len)
+{
+    struct kube_client *client = arg;
+
+    return client->unauthorized ? 0 : client->events->on_data(client->arg, data, len);
+}
+
+static void on_done(void *arg, const struct fetch_result *result)
+{
+    struct kube_client *client = arg;
+    struct fetch_result local = {.end = FETCH_LOCAL, .retry_after_ms = -1};
+    struct err err = {""};
+
+    if (client->unauthorized && result->end == FETCH_COMPLETE) {
+        client->retried = true;
+        client->unauthorized = false;
+        if (send(client, &err) == 0)
+            return;
+        memcpy(local.reason, err.text, sizeof(local.reason) - 1);
+        result = &local;
+    }
+    client->events->on_done(client->arg, result);
+}
+
+static int send(struct kube_client *client, struct err *err)
+{
+    static const struct fetch_events events = {on_head, on_data, on_done};
+    struct fetch_request request = {
+        .url = buf_str(&client->target),
+        .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+        .timeout_ms = REQUEST_TIMEOUT_MS,
+    };
+    struct buf token;
+    int rc = -1;
+
+    if (load_trust(client, err) != 0)
+        return -1;
+    /* All its room at once: growing would leave a copy behind in the heap. */
+    buf_init(&token, TOKEN_MAX_BYTES);
+    if (!buf_reserve(&token, TOKEN_MAX_BYTES)) {
+        err_set(err, "out of memory");
+    } else if (read_word(client->dir, "token", &token, err) == 0) {
+        request.bearer = buf_str(&token);
+        request.trust = client->trust;
+        rc = fetch_start(client->fetcher, &request, &events, client, &client->fetch, err);
+    }
+    buf_wipe(&token);
+    return rc;
+}
+
+int kube_client_get(struct kube_client *client, const char *path, const struct fetch_events *events, void *arg,
+                    struct err *err)
+{
+    client->events = events;
+    client->arg = arg;
+    client->retried = client->unauthorized = false;
+    buf_clear(&client->target);
+    buf_addf(&client->target, "%s%s", kube_client_url(client), path);
+    if (client->target.failed)
+        return err_set(err, "the request would be longer than %d bytes", PATH_MAX_BYTES);
+    return send(client, err);
+}
