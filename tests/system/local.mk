@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # System tests: the real binary before real nginx. A script is one test program, each test function one case.
 SYSTEM_TESTS = \
+	tests/system/test_kubernetes.py \
 	tests/system/test_life.py \
 	tests/system/test_harness.py \
 	tests/system/test_nginx.py \
@@ -15,6 +16,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/harness/cluster.py \
 	tests/system/harness/fakepod.py \
 	tests/system/harness/gateway.py \
+	tests/system/harness/kube.py \
 	tests/system/harness/pod.lua \
 	tests/system/harness/proc.py \
 	tests/system/harness/syncer.py \
@@ -27,6 +29,43 @@ EXTRA_DIST += $(SYSTEM_TESTS) \
 	contrib/nginx/login-njs.conf \
 	contrib/nginx/login.js \
 	contrib/nginx/server.conf
+
+EXTRA_DIST += tests/fixtures/kube/deployment-get-403.json \
+	tests/fixtures/kube/deployment-get-404.json \
+	tests/fixtures/kube/pods-list-401.json \
+	tests/fixtures/kube/pods-list-403.json \
+	tests/fixtures/kube/pods-list-429.json \
+	tests/fixtures/kube/replicasets-list-403.json \
+	tests/fixtures/kube/v1.20-1-settled-deployment.json \
+	tests/fixtures/kube/v1.20-1-settled-pods.json \
+	tests/fixtures/kube/v1.20-1-settled-replicasets.json \
+	tests/fixtures/kube/v1.20-2-rolling-deployment.json \
+	tests/fixtures/kube/v1.20-2-rolling-pods.json \
+	tests/fixtures/kube/v1.20-2-rolling-replicasets.json \
+	tests/fixtures/kube/v1.20-3-rolled-deployment.json \
+	tests/fixtures/kube/v1.20-3-rolled-pods.json \
+	tests/fixtures/kube/v1.20-3-rolled-replicasets.json \
+	tests/fixtures/kube/v1.20-4-undone-deployment.json \
+	tests/fixtures/kube/v1.20-4-undone-pods.json \
+	tests/fixtures/kube/v1.20-4-undone-replicasets.json \
+	tests/fixtures/kube/v1.20-5-zero-deployment.json \
+	tests/fixtures/kube/v1.20-5-zero-pods.json \
+	tests/fixtures/kube/v1.20-5-zero-replicasets.json \
+	tests/fixtures/kube/v1.36-1-settled-deployment.json \
+	tests/fixtures/kube/v1.36-1-settled-pods.json \
+	tests/fixtures/kube/v1.36-1-settled-replicasets.json \
+	tests/fixtures/kube/v1.36-2-rolling-deployment.json \
+	tests/fixtures/kube/v1.36-2-rolling-pods.json \
+	tests/fixtures/kube/v1.36-2-rolling-replicasets.json \
+	tests/fixtures/kube/v1.36-3-rolled-deployment.json \
+	tests/fixtures/kube/v1.36-3-rolled-pods.json \
+	tests/fixtures/kube/v1.36-3-rolled-replicasets.json \
+	tests/fixtures/kube/v1.36-4-undone-deployment.json \
+	tests/fixtures/kube/v1.36-4-undone-pods.json \
+	tests/fixtures/kube/v1.36-4-undone-replicasets.json \
+	tests/fixtures/kube/v1.36-5-zero-deployment.json \
+	tests/fixtures/kube/v1.36-5-zero-pods.json \
+	tests/fixtures/kube/v1.36-5-zero-replicasets.json
 
 if HAVE_SYSTEM_TESTS
 TESTS += $(SYSTEM_TESTS)

@@ -36,7 +36,7 @@ class Certs:
         if os.path.exists(cert):
             return cert, key
         with open(ext, "w") as f:
-            f.write(f"subjectAltName=DNS:{host}\n")
+            f.write(f"subjectAltName={'IP' if host.replace('.', '').isdigit() else 'DNS'}:{host}\n")
         _openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                  "-subj", f"/CN={host}", "-keyout", key, "-out", csr)
         _openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self._path("ca.key"), "-CAcreateserial",

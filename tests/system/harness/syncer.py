@@ -46,6 +46,7 @@ class Syncer:
         self.url = f"http://{address}:{PORT}"
         self.log_path, self.config_path = os.path.join(folder, "syncer.log"), os.path.join(folder, "config.yaml")
         self.config = {"listen": f"{address}:{self.port}", "workers": 2, "log_level": "debug", **config}
+        self.env = {}  # more variables for it
         self.process = None
         os.makedirs(folder, exist_ok=True)
         self.write()
@@ -61,6 +62,7 @@ class Syncer:
     def start(self, ready=True):
         """Starts it; `ready`: waits for /readyz to say 200, else only until it listens."""
         env = {k: v for k, v in os.environ.items() if not k.startswith(("SYNCER", "KUBE")) and k != "NOTIFY_SOCKET"}
+        env.update(self.env)
         with open(self.log_path, "ab") as log:
             self.process = proc.spawn([self.binary, "-c", self.config_path], stdout=log, stderr=log, env=env,
                                       cwd=self.folder)

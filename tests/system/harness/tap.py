@@ -64,7 +64,7 @@ class Test:
     def deaf(self, pods):
         return self._keep(fakepod.DeafPod("deaf", pods.block.address(100), pods.block.port))
 
-    def syncer(self, pods, more=(), start=True, **config):
+    def syncer(self, pods, /, more=(), start=True, **config):
         """syncer that knows the pods of the cluster and `more`."""
         settings = pods.config()
         settings["static"] += [pod.entry() for pod in more]
