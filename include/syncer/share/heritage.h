@@ -14,7 +14,7 @@
 #include <syncer/base/err.h>
 
 #define HERITAGE_LISTENERS_MAX 32
-#define HERITAGE_ADDRESS_BYTES 256            /* with the NUL */
+#define HERITAGE_ADDRESS_BYTES 256                    /* with the NUL */
 #define HERITAGE_CONFIG_MAX ((size_t)4 * 1024 * 1024) /* bytes */
 
 struct heritage_listener {

@@ -137,7 +137,7 @@ struct scoreboard_pod {
     int64_t at_ns;               /* when the result came; 0 = never; may lie ahead of the reader's clock */
     enum scoreboard_guard guard; /* what the control probe said */
     int64_t guard_at_ns;
-    uint64_t proven_generation;  /* of the configuration under which it last answered 200; 0 = never */
+    uint64_t proven_generation; /* of the configuration under which it last answered 200; 0 = never */
 };
 
 void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scoreboard_result result,
