@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include <syncer/base/log.h>
+#include <syncer/base/process.h>
 #include <syncer/conf/conf.h>
 #include <syncer/master/master.h>
 #include <syncer/net/listen.h>
@@ -51,9 +50,10 @@ static const char *find_file(const struct arguments *arguments)
 
     if (arguments->file)
         return arguments->file;
-    if (access("config.yaml", R_OK) == 0)
+    /* One that is there but can't be read is an error: another must not be taken in silence. */
+    if (access("config.yaml", F_OK) == 0)
         return "config.yaml";
-    return access(installed, R_OK) == 0 ? installed : NULL;
+    return access(installed, F_OK) == 0 ? installed : NULL;
 }
 
 /* The command line's port, through the reader that the environment's list goes through. */
@@ -158,15 +158,6 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
     return EX_USAGE;
 }
 
-/* A core would hold tokens: none is written, and no other process of this user may look in. */
-static void forbid_cores(void)
-{
-    const struct rlimit none = {0, 0};
-
-    setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
-}
-
 static int run(struct arguments *arguments)
 {
     struct master_settings settings = {
@@ -187,7 +178,7 @@ static int run(struct arguments *arguments)
         return code;
     }
     if (!conf.core_dumps)
-        forbid_cores();
+        process_hide();
     return master_run(&settings, &conf);
 }
 

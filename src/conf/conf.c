@@ -171,6 +171,31 @@ void conf_print(const struct conf *conf, struct buf *out)
     print_static(conf, out);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_static(const struct conf *a, const struct conf *b)
+{
+    if (a->n_static_pods != b->n_static_pods)
+        return false;
+    for (size_t i = 0; i < a->n_static_pods; i++) {
+        const struct conf_static_pod *x = &a->static_pods[i], *y = &b->static_pods[i];
+
+        if (strcmp(x->name, y->name) != 0 || !addr_equal(&x->address, &y->address) || x->port != y->port)
+            return false;
+    }
+    return true;
+}
+
+bool conf_same_pods(const struct conf *a, const struct conf *b)
+{
+    return a->pods == b->pods && a->pod_filter == b->pod_filter && a->pod_scope == b->pod_scope && a->port == b->port &&
+           same_text(a->namespace, b->namespace) && same_text(a->deployment, b->deployment) &&
+           same_text(a->serviceaccount_dir, b->serviceaccount_dir) && same_static(a, b);
+}
+
 int64_t conf_patience_ms(const struct conf *conf)
 {
     int64_t patience = conf->retries * conf->sync_timeout_ms;

@@ -51,6 +51,7 @@ static void drain(struct master *master, int signo)
              LOG_INT("drain_delay_ms", master->current->conf.drain_delay_ms),
              LOG_INT("shutdown_grace_ms", master->current->conf.shutdown_grace_ms));
     master->phase = MASTER_DRAINING;
+    reload_cancel(master);
     for (size_t i = 0; i < SLOTS; i++)
         loop_timer_cancel(&master->slots[i].retry);
     slots_send(master, 0, CONTROL_DRAIN);
@@ -86,6 +87,7 @@ static void turn_end(void *arg)
 static int make_shared(struct master *master, const struct conf *conf, struct err *err)
 {
     signal(SIGXFSZ, SIG_IGN); /* an error that says so, not a signal */
+    master->max_pods = conf->max_pods;
     master->table = podtable_create((uint32_t)conf->max_pods, err);
     if (master->table)
         master->board = scoreboard_create(SLOTS + 1, (uint32_t)conf->max_pods, err);
@@ -96,11 +98,11 @@ static int make_shared(struct master *master, const struct conf *conf, struct er
     return 0;
 }
 
-static int start(struct master *master, struct conf *conf, bool *in_use, struct err *err)
+static int start(struct master *master, struct conf *conf, int *exit_code, struct err *err)
 {
     static const int signos[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT};
 
-    *in_use = false;
+    *exit_code = EX_OSERR;
     master->exe_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     if (master->exe_fd < 0)
         return err_set_errno(err, errno, "/proc/self/exe");
@@ -115,7 +117,7 @@ static int start(struct master *master, struct conf *conf, bool *in_use, struct 
     refresh_init(master);
     if (signals_init(&master->signals, master->loop, signos, ARRAY_LEN(signos), on_signal, err) < 0)
         return -1;
-    master->current = setup_new(master, conf, in_use, err);
+    master->current = setup_new(master, conf, exit_code, err);
     return master->current ? 0 : -1;
 }
 
@@ -143,12 +145,13 @@ static void end(struct master *master)
     if (master->loop) {
         loop_timer_cancel(&master->phase_timer);
         loop_timer_cancel(&master->reload_timer);
+        loop_task_cancel(master->loop, &master->reload_task);
         loop_timer_cancel(&master->refresh);
         loop_timer_cancel(&master->beat);
         signals_release(&master->signals);
     }
     loop_free(master->loop);
-    scrape_release(master);
+    podlist_release(master);
     podtable_free(master->table);
     scoreboard_free(master->board);
     free(master->child_env);
@@ -159,8 +162,7 @@ int master_run(const struct master_settings *settings, struct conf *conf)
 {
     struct master *master = calloc(1, sizeof(*master));
     struct err err = {.text = "out of memory"};
-    bool in_use = false;
-    int code = EX_OK;
+    int code = EX_OSERR;
 
     log_open("master");
     log_configure((enum log_level)conf->log_level, (enum log_format)conf->log_format);
@@ -170,10 +172,10 @@ int master_run(const struct master_settings *settings, struct conf *conf)
         master->settings = *settings;
         master->exe_fd = -1;
     }
-    if (!master || start(master, conf, &in_use, &err) < 0) {
+    if (!master || start(master, conf, &code, &err) < 0) {
         log_error("cannot start", LOG_STR("reason", err.text));
-        code = in_use ? EX_UNAVAILABLE : EX_OSERR;
     } else {
+        code = EX_OK;
         announce(master);
         beat_start(master);
         slots_fill(master);

@@ -6,9 +6,11 @@
  *      setup.c     a configuration made complete: text for workers, listening sockets, source
  *      slots.c     the fixed array of children: filled, emptied, filled again
  *      spawn.c     fork and exec of one child
+ *      backoff.c   when the next child may start after one has died
  *      beat.c      children that hang
  *      reload.c    SIGHUP: build the new, then commit
- *      scrape.c    from the source to the table
+ *      scrape.c    reads of the source, and what comes of them
+ *      podlist.c   a list becomes the table: ids, changes, the log of them
  *      refresh.c   who may have the list read again, and when
  */
 #ifndef SYNCER_MASTER_MASTER_PRIVATE_H
@@ -46,14 +48,27 @@ struct setup {
     struct buf text;     /* for the workers */
     uint64_t generation;
     uint32_t workers;
+    bool other_pods; /* the setup in force reads its pods from elsewhere: no commit before a list has come */
     struct setup_listener listeners[HERITAGE_LISTENERS_MAX];
     size_t n_listeners;
     struct source *source;
+    /* scrape.c */
+    bool framed;             /* in force, and a read is under way: begun in the table, not ended */
+    bool has_list;           /* not in force yet: `list` is what its source has read */
+    struct source_pod *list; /* owned; NULL = none */
+    size_t n_list;
+    struct err failure;      /* not in force yet: why its last read failed; "" = it did not */
 };
 
 /* ---- children ---- */
 
 enum slot_state { SLOT_EMPTY, SLOT_STARTING, SLOT_READY, SLOT_RETIRING, SLOT_BACKOFF };
+
+/* How fast children of one slot die. */
+struct backoff {
+    int64_t wait_ns; /* the last wait, without its jitter; 0 = none */
+    uint32_t quick;  /* deaths in a row after READY and a short life */
+};
 
 struct slot {
     struct master *master;
@@ -63,15 +78,14 @@ struct slot {
     struct loop_io control; /* fd -1 while there is none */
     int control_fd;
     int64_t started_ns;
-    /* how often its children die: kept over them */
-    int64_t backoff_ns;
-    uint32_t crashes;       /* after READY, within CRASH_SPAN of one another */
-    int64_t last_crash_ns;
+    bool retire_owed;        /* RETIRING, but CONTROL_RETIRE found no room yet */
+    struct backoff backoff;  /* kept from child to child */
     struct loop_timer retry; /* BACKOFF */
     /* beat.c */
+    int64_t hang_ns;   /* hang_timeout of the child's own configuration: it beats by that one */
     uint64_t beats;
-    uint32_t missed;         /* ticks on time without a new beat */
-    int64_t abort_ns;        /* SIGABRT was sent; 0 = not */
+    int64_t silent_ns; /* without a new beat, by looks on time */
+    int64_t abort_ns;  /* SIGABRT was sent; 0 = not */
 };
 
 /* ---- refresh.c ---- */
@@ -80,8 +94,16 @@ struct slot {
 
 struct refresh_name {
     char name[CONTROL_NAME_MAX + 1]; /* "" = free */
-    bool reading;                    /* a read that began after the question is under way */
+    bool reading;                    /* a read that began after the first question is under way */
+    bool again;                      /* and it was asked for once more since */
     int64_t unknown_until_ns;        /* 0: asked for, not answered yet */
+};
+
+/* ---- podlist.c ---- */
+
+struct listed_pod {
+    uint64_t id; /* in the table; never reused */
+    struct source_pod pod;
 };
 
 enum master_phase { MASTER_RUNNING, MASTER_DRAINING, MASTER_STOPPING };
@@ -91,6 +113,7 @@ struct master {
     struct loop *loop;
     struct signals signals;
     struct podtable *table;
+    int64_t max_pods; /* that the table was made for */
     struct scoreboard *board;
     int exe_fd;
     char **child_env;
@@ -98,19 +121,22 @@ struct master {
     struct loop_timer phase_timer;
     struct setup *current, *next; /* next: a reload is under way */
     struct loop_timer reload_timer;
+    struct loop_task reload_task; /* looks whether the new setup can go into force */
     bool reload_again;
     uint64_t generations;
     struct slot slots[SLOTS];
     bool ever_ready; /* a child was, once: from then on a lonely one need not wait for the pods */
     struct loop_timer beat;
-    int64_t beat_due_ns;
+    int64_t beat_due_ns, beat_every_ns;
 
-    /* scrape.c */
-    struct podtable_pod *pods; /* as published, sorted by name */
-    char (*uids)[SOURCE_UID_MAX + 1];
+    /* podlist.c */
+    struct listed_pod *pods; /* as published, sorted by name */
     size_t n_pods;
     uint64_t last_id;
-    uint32_t failures; /* reads that failed in a row */
+    int64_t read_ns; /* when a list was last read well; 0 = never */
+    /* scrape.c */
+    uint32_t failures;  /* reads that failed in a row */
+    struct err failure; /* why the last did */
 
     struct refresh_name names[REFRESH_NAMES];
     int64_t last_refresh_ns;
@@ -119,8 +145,9 @@ struct master {
 
 /* ---- setup.c ---- */
 
-/* Takes over what load() gives: complete, with sockets bound and a source that has begun to read. NULL with the reason. */
-struct setup *setup_new(struct master *master, struct conf *conf, bool *in_use, struct err *err);
+/* Takes over what load() gives: complete, with sockets bound and a source that has begun to read. NULL with the reason,
+ * and the exit code that it would be at start. */
+struct setup *setup_new(struct master *master, struct conf *conf, int *exit_code, struct err *err);
 /* Closes what it owns. NULL is fine. */
 void setup_free(struct setup *setup);
 /* `next` goes into force: sockets that both have become its own, the rest of `old` is closed. */
@@ -141,6 +168,8 @@ size_t slots_count(const struct master *master, uint64_t generation, enum slot_s
 size_t slots_alive(const struct master *master);
 void slots_retire(struct master *master, uint64_t generation);
 void slots_forget(struct slot *slot);
+/* Sends again what found no room. */
+void slots_remind(struct slot *slot);
 
 /* ---- spawn.c ---- */
 
@@ -149,6 +178,18 @@ int spawn(struct slot *slot, const struct setup *setup, bool accept_at_once, str
 /* The few variables that a child gets. NULL if memory is out. */
 char **spawn_env(void);
 
+/* ---- backoff.c ---- */
+
+/* A child has died, or could not be made (was_ready false, lived_ns 0): how long to wait before the next. 0 = at once. */
+int64_t backoff_next(struct backoff *backoff, bool was_ready, int64_t lived_ns);
+
+/* ---- podlist.c ---- */
+
+/* Puts a complete list into force; if it is the one in force already, only its time moves. 0, or -1 with the reason and
+ * the old list in force. */
+int podlist_take(struct master *master, const struct source_pod *pods, size_t n, struct err *err);
+void podlist_release(struct master *master);
+
 /* ---- beat.c, reload.c, scrape.c, refresh.c ---- */
 
 void beat_start(struct master *master);
@@ -156,9 +197,14 @@ void reload_begin(struct master *master);
 /* A child of the new setup has become ready, or has died before. */
 void reload_child_ready(struct master *master);
 void reload_child_died(struct master *master);
+/* The new setup's source has read a list. */
+void reload_list_came(struct master *master);
+/* The program ends: no reload any more. */
+void reload_cancel(struct master *master);
 void reload_init(struct master *master);
 extern const struct source_events scrape_events;
-void scrape_release(struct master *master);
+/* `next` is about to go into force in place of `old`: its list, if one has come, becomes the table. */
+void scrape_switch(struct setup *old, struct setup *next);
 void refresh_init(struct master *master);
 void refresh_ask(struct slot *slot, const char *name);
 void refresh_read_began(struct master *master);

@@ -52,10 +52,18 @@ void refresh_init(struct master *master)
     loop_timer_init(&master->refresh, master->loop, LOOP_EARLY, on_due);
 }
 
+static void set_timer(struct master *master)
+{
+    int64_t now = loop_now_ns(master->loop), due = master->last_refresh_ns + REFRESH_EVERY_NS;
+
+    if (!master->refresh.set)
+        loop_timer_set(&master->refresh, due > now ? due : now);
+}
+
 void refresh_ask(struct slot *slot, const char *name)
 {
     struct master *master = slot->master;
-    int64_t now = loop_now_ns(master->loop), due = master->last_refresh_ns + REFRESH_EVERY_NS;
+    int64_t now = loop_now_ns(master->loop);
     struct refresh_name *known = name[0] ? find(master, name) : NULL;
 
     if (!name[0])
@@ -65,16 +73,21 @@ void refresh_ask(struct slot *slot, const char *name)
         return;
     }
     scoreboard_add(master->board, METRIC_REFRESHES_ASKED, 1);
+    if (known && known->reading) {
+        known->again = true; /* what the read under way says of the name is the answer to this question too */
+        return;
+    }
     if (!known)
         known = find_place(master, now);
     *known = (struct refresh_name){0};
     memcpy(known->name, name, strlen(name) + 1);
-    if (!master->refresh.set)
-        loop_timer_set(&master->refresh, due > now ? due : now);
+    set_timer(master);
 }
 
+/* Whatever was asked for until now is served by this read, whoever wanted it. */
 void refresh_read_began(struct master *master)
 {
+    loop_timer_cancel(&master->refresh);
     for (size_t i = 0; i < REFRESH_NAMES; i++)
         master->names[i].reading = master->names[i].name[0] && !master->names[i].unknown_until_ns;
 }
@@ -85,9 +98,17 @@ static bool is_in_table(const struct master *master, const char *name)
     bool is_addr = addr_parse(&addr, name, strlen(name)) == 0;
 
     for (size_t i = 0; i < master->n_pods; i++)
-        if (is_addr ? addr_equal(&master->pods[i].addr, &addr) : strcmp(master->pods[i].name, name) == 0)
+        if (is_addr ? addr_equal(&master->pods[i].pod.addr, &addr) : strcmp(master->pods[i].pod.name, name) == 0)
             return true;
     return false;
+}
+
+/* Who asked while the read was under way waits for the next one, which there will not be. */
+static void tell_unknown(struct master *master, const char *name)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (master->slots[i].pid)
+            control_send(master->slots[i].control_fd, CONTROL_UNKNOWN, name);
 }
 
 void refresh_read_ended(struct master *master, bool read_well)
@@ -98,9 +119,14 @@ void refresh_read_ended(struct master *master, bool read_well)
         if (!name->reading)
             continue;
         name->reading = false;
-        if (read_well && !is_in_table(master, name->name))
+        if (read_well && !is_in_table(master, name->name)) {
             name->unknown_until_ns = loop_now_ns(master->loop) + UNKNOWN_FOR_NS;
-        else
+            tell_unknown(master, name->name);
+        } else if (!read_well && name->again) {
+            name->again = false;
+            set_timer(master);
+        } else {
             *name = (struct refresh_name){0};
+        }
     }
 }

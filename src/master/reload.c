@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGHUP: the new configuration is made complete and gets workers of its own; only when all of these are ready does it go
- * into force and the old ones retire. Until then anything that goes wrong costs the new one alone.
+ * SIGHUP: the new configuration is made complete and gets workers of its own; only when all of these are ready, and a list
+ * has come if its pods are to be found elsewhere, does it go into force and the old ones retire. Until then anything that goes wrong costs the new one alone.
  */
 #include <config.h>
 
-#include <signal.h>
+#include <inttypes.h>
 
 #include <syncer/base/macros.h>
 
@@ -20,6 +20,7 @@ static void give_up(struct master *master, const char *reason)
     log_error("reload has failed: keeping the old configuration", LOG_STR("reason", reason));
     scoreboard_add(master->board, METRIC_RELOADS_FAILED, 1);
     loop_timer_cancel(&master->reload_timer);
+    loop_task_cancel(master->loop, &master->reload_task);
     if (!next)
         return;
     master->next = NULL;
@@ -42,21 +43,48 @@ static void commit(struct master *master)
 
     loop_timer_cancel(&master->reload_timer);
     slots_retire(master, old->generation);
+    scrape_switch(old, master->next);
     master->current = master->next;
     master->next = NULL;
     setup_commit(old, master->current);
     log_configure((enum log_level)master->current->conf.log_level, (enum log_format)master->current->conf.log_format);
     scoreboard_add(master->board, METRIC_RELOADS_OK, 1);
     log_info("reload is done", LOG_INT("generation", master->current->generation));
-    source_refresh(master->current->source); /* what it read before was not for use yet */
+    source_refresh(master->current->source); /* reads that began before it was in force are nobody's refresh */
+}
+
+static void commit_if_complete(struct master *master)
+{
+    const struct setup *next = master->next;
+
+    if (!next || slots_count(master, next->generation, SLOT_READY) < next->workers ||
+        (next->other_pods && !next->has_list))
+        return;
+    commit(master);
+    again(master);
 }
 
 void reload_child_ready(struct master *master)
 {
-    if (!master->next || slots_count(master, master->next->generation, SLOT_READY) < master->next->workers)
-        return;
-    commit(master);
-    again(master);
+    commit_if_complete(master);
+}
+
+static void run_task(struct loop_task *task)
+{
+    commit_if_complete(container_of(task, struct master, reload_task));
+}
+
+/* As a task: the source must not be asked for anything from within its own event. */
+void reload_list_came(struct master *master)
+{
+    loop_task_post(master->loop, &master->reload_task);
+}
+
+void reload_cancel(struct master *master)
+{
+    master->reload_again = false;
+    if (master->next)
+        give_up(master, "the program is told to end");
 }
 
 void reload_child_died(struct master *master)
@@ -68,8 +96,15 @@ void reload_child_died(struct master *master)
 static void on_limit_due(struct loop_timer *timer)
 {
     struct master *master = container_of(timer, struct master, reload_timer);
+    const struct setup *next = master->next;
+    struct err err;
 
-    give_up(master, "the new workers were not ready in 15 s");
+    if (next->other_pods && !next->has_list)
+        err_set(&err, "the new list of pods could not be read in 15 s: %.300s",
+                next->failure.text[0] ? next->failure.text : "no answer has come");
+    else
+        err_set(&err, "the new workers were not ready in 15 s");
+    give_up(master, err.text);
     again(master);
 }
 
@@ -77,7 +112,7 @@ void reload_begin(struct master *master)
 {
     struct conf conf;
     struct err err;
-    bool in_use;
+    int exit_code;
 
     if (master->phase != MASTER_RUNNING)
         return;
@@ -89,12 +124,14 @@ void reload_begin(struct master *master)
         give_up(master, err.text);
         return;
     }
-    if (conf.max_pods > master->current->conf.max_pods) {
+    if (conf.max_pods > master->max_pods) {
+        err_set(&err, "max_pods: %" PRId64 " should be at most %" PRId64 ", for which memory was allocated at the start: restart",
+                conf.max_pods, master->max_pods);
         conf_free(&conf);
-        give_up(master, "max_pods: can't grow while the program runs: the table's memory is fixed; restart it");
+        give_up(master, err.text);
         return;
     }
-    master->next = setup_new(master, &conf, &in_use, &err);
+    master->next = setup_new(master, &conf, &exit_code, &err);
     if (!master->next) {
         give_up(master, err.text);
         return;
@@ -107,4 +144,5 @@ void reload_begin(struct master *master)
 void reload_init(struct master *master)
 {
     loop_timer_init(&master->reload_timer, master->loop, LOOP_LATE, on_limit_due);
+    master->reload_task.run = run_task;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From what a source reads to the table that the workers see. A pod keeps its id as long as name, uid, address and port
- * stay: a check that holds an id therefore never means another pod. A table goes out only if something has changed.
+ * Reads of the source. Each read of the setup in force is framed in the table, begin and end, whatever comes of it: checks
+ * that wait for a refresh count the frames, and an end too many would let one say Synced before its refresh has come. So a
+ * setup frames only reads that began while it was in force, and one that goes leaves none open.
  */
 #include <config.h>
 
@@ -10,223 +11,131 @@
 
 #include "master_private.h"
 
-#define LINES_MAX 20 /* of a list's changes in the log */
+#define REMIND_EVERY 10 /* failures in a row between two lines of one reason */
 
-static bool is_current(const struct setup *setup)
+static bool is_in_force(const struct setup *setup)
 {
     return setup == setup->master->current;
 }
-
-/* ---- one list against the next ---- */
-
-static int compare_pods(const void *a, const void *b)
-{
-    return strcmp(((const struct source_pod *)a)->name, ((const struct source_pod *)b)->name);
-}
-
-/* The index of the pod of that name in the published list, or -1. */
-static ssize_t find(const struct master *master, const char *name)
-{
-    size_t low = 0, high = master->n_pods;
-
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-
-        if (strcmp(master->pods[mid].name, name) < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < master->n_pods && strcmp(master->pods[low].name, name) == 0 ? (ssize_t)low : -1;
-}
-
-static uint8_t state_of(enum source_state state)
-{
-    static const uint8_t states[] = {
-        [SOURCE_PENDING] = PODTABLE_PENDING,         [SOURCE_READY] = PODTABLE_READY,
-        [SOURCE_UNREADY] = PODTABLE_UNREADY,         [SOURCE_TERMINATING] = PODTABLE_TERMINATING,
-        [SOURCE_FAILED] = PODTABLE_FAILED,           [SOURCE_UNKNOWN] = PODTABLE_UNKNOWN,
-    };
-
-    return states[state];
-}
-
-static void convert(struct master *master, const struct source_pod *from, struct podtable_pod *to)
-{
-    ssize_t before = find(master, from->name);
-
-    *to = (struct podtable_pod){
-        .addr = from->addr, .port = from->port, .state = state_of(from->state), .counts = from->counts};
-    memcpy(to->name, from->name, sizeof(to->name));
-    if (before >= 0 && strcmp(master->uids[before], from->uid) == 0 && addr_equal(&master->pods[before].addr, &to->addr) &&
-        master->pods[before].port == to->port)
-        to->id = master->pods[before].id;
-    else
-        to->id = ++master->last_id;
-}
-
-static bool is_same(const struct master *master, const struct podtable_pod *pods, size_t n)
-{
-    if (n != master->n_pods || podtable_generation(master->table) == 0)
-        return false;
-    for (size_t i = 0; i < n; i++)
-        if (pods[i].id != master->pods[i].id || pods[i].state != master->pods[i].state ||
-            pods[i].counts != master->pods[i].counts)
-            return false;
-    return true;
-}
-
-/* ---- the log ---- */
-
-static void log_pod(const char *what, const struct podtable_pod *pod, size_t *lines)
-{
-    char addr[ADDR_TEXT_BYTES];
-
-    if (++*lines > LINES_MAX)
-        return;
-    log_info(what, LOG_STR("pod", pod->name), LOG_STR("address", addr_format(&pod->addr, addr)),
-             LOG_INT("port", pod->port), LOG_STR("state", podtable_state_name(pod->state)),
-             LOG_STR("counts", pod->counts ? "yes" : "no"));
-}
-
-/* Both lists are sorted by name. */
-static void log_changes(const struct master *master, const struct podtable_pod *pods, size_t n)
-{
-    size_t lines = 0, i = 0, k = 0;
-
-    while (i < master->n_pods || k < n) {
-        int order = i == master->n_pods ? 1 : k == n ? -1 : strcmp(master->pods[i].name, pods[k].name);
-
-        if (order < 0) {
-            log_pod("pod has left", &master->pods[i++], &lines);
-        } else if (order > 0) {
-            log_pod("pod has come", &pods[k++], &lines);
-        } else {
-            if (master->pods[i].id != pods[k].id)
-                log_pod("pod has been made again", &pods[k], &lines);
-            else if (master->pods[i].counts != pods[k].counts)
-                log_pod(pods[k].counts ? "pod counts now" : "pod does not count any more", &pods[k], &lines);
-            i++;
-            k++;
-        }
-    }
-    if (lines > LINES_MAX)
-        log_info("more pods have changed", LOG_INT("pods", lines - LINES_MAX));
-}
-
-/* ---- reads ---- */
 
 static void on_begin(void *arg)
 {
     struct setup *setup = arg;
 
-    if (!is_current(setup))
+    if (!is_in_force(setup) || setup->framed)
         return;
-    refresh_read_began(setup->master);
+    setup->framed = true;
     podtable_scrape_begin(setup->master->table);
+    refresh_read_began(setup->master);
 }
 
-static void end_read(struct master *master, enum podtable_scrape outcome)
+/* The order matters: a worker that is told that a name is unknown must have the table from which that follows. */
+static void end_read(struct setup *setup, enum podtable_scrape outcome)
 {
-    bool well = outcome == PODTABLE_SCRAPE_OK;
+    struct master *master = setup->master;
+    bool framed = setup->framed;
 
-    scoreboard_add(master->board, well ? METRIC_SCRAPES_OK : METRIC_SCRAPES_FAILED, 1);
-    refresh_read_ended(master, well);
-    podtable_scrape_end(master->table, outcome);
+    setup->framed = false;
+    if (framed)
+        podtable_scrape_end(master->table, outcome);
     slots_send(master, 0, CONTROL_TABLE);
+    if (framed)
+        refresh_read_ended(master, outcome == PODTABLE_SCRAPE_OK);
 }
 
-static void fail(struct master *master, const char *reason, int64_t retry_ms, enum podtable_scrape outcome)
+/* ---- a read that failed ---- */
+
+static void log_failure(const struct master *master, const struct source_failure *failure)
 {
-    if (master->failures++ == 0 || master->failures % 10 == 0)
-        log_error("the list of pods could not be read: the old one stays", LOG_STR("reason", reason),
-                  LOG_INT("pods", master->n_pods), LOG_INT("failures", master->failures), LOG_INT("retry_ms", retry_ms));
-    end_read(master, outcome);
+    int64_t age = loop_now_ns(master->loop) - master->read_ns;
+
+    if (master->read_ns == 0)
+        log_error("the list of pods could not be read: checks are refused until it can",
+                  LOG_STR("reason", failure->reason.text), LOG_INT("retry_ms", failure->retry_ms));
+    else
+        log_error("the list of pods could not be read: keeping the old one", LOG_STR("reason", failure->reason.text),
+                  LOG_INT("pods", master->n_pods), LOG_INT("age_ms", age / NS_PER_MS),
+                  LOG_INT("failures", master->failures), LOG_INT("retry_ms", failure->retry_ms));
+}
+
+static void fail(struct setup *setup, const struct source_failure *failure)
+{
+    struct master *master = setup->master;
+
+    if (master->failures++ % REMIND_EVERY == 0 || strcmp(master->failure.text, failure->reason.text) != 0)
+        log_failure(master, failure);
+    master->failure = failure->reason;
+    scoreboard_add(master->board, METRIC_SCRAPES_FAILED, 1);
+    end_read(setup, failure->too_many ? PODTABLE_SCRAPE_TOO_MANY : PODTABLE_SCRAPE_FAILED);
 }
 
 static void on_failed(void *arg, const struct source_failure *failure)
 {
     struct setup *setup = arg;
 
-    if (is_current(setup))
-        fail(setup->master, failure->reason.text, failure->retry_ms,
-             failure->too_many ? PODTABLE_SCRAPE_TOO_MANY : PODTABLE_SCRAPE_FAILED);
-}
-
-/* Puts `pods` (taken over, as `uids`) into force. 0, or -1 with the reason and the old list in force. */
-static int publish(struct master *master, struct podtable_pod *pods, char (*uids)[SOURCE_UID_MAX + 1], size_t n,
-                   struct err *err)
-{
-    int64_t now = loop_now_ns(master->loop);
-    int rc = 0;
-
-    if (is_same(master, pods, n))
-        podtable_touch(master->table, now);
+    if (is_in_force(setup))
+        fail(setup, failure);
     else
-        rc = podtable_publish(master->table, pods, n, now, err);
-    if (rc < 0) {
-        free(pods);
-        free(uids);
-        return -1;
-    }
-    log_changes(master, pods, n);
-    free(master->pods);
-    free(master->uids);
-    master->pods = pods;
-    master->uids = uids;
-    master->n_pods = n;
-    return 0;
+        setup->failure = failure->reason; /* for the reload to tell, if no list comes in time */
 }
 
-static int take(struct master *master, struct source_pod *sorted, size_t n, struct err *err)
-{
-    struct podtable_pod *pods = calloc(n + 1, sizeof(*pods));
-    char(*uids)[SOURCE_UID_MAX + 1] = calloc(n + 1, sizeof(*uids));
+/* ---- a list ---- */
 
-    if (!pods || !uids) {
-        free(pods);
-        free(uids);
-        return err_set(err, "out of memory");
+/* A setup that is not in force yet keeps its newest list until it is. */
+static void keep(struct setup *setup, const struct source_pod *pods, size_t n)
+{
+    struct source_pod *list = calloc(n + 1, sizeof(*list));
+
+    if (!list) {
+        err_set(&setup->failure, "out of memory");
+        return;
     }
-    qsort(sorted, n, sizeof(*sorted), compare_pods);
-    for (size_t i = 0; i < n; i++) {
-        convert(master, &sorted[i], &pods[i]);
-        memcpy(uids[i], sorted[i].uid, sizeof(uids[i]));
-    }
-    return publish(master, pods, uids, n, err);
+    if (n > 0)
+        memcpy(list, pods, n * sizeof(*list));
+    free(setup->list);
+    setup->list = list;
+    setup->n_list = n;
+    setup->has_list = true;
+    err_clear(&setup->failure);
+    reload_list_came(setup->master);
 }
 
 static void on_list(void *arg, const struct source_pod *pods, size_t n)
 {
     struct setup *setup = arg;
     struct master *master = setup->master;
-    struct source_pod *sorted;
-    struct err err = {.text = "out of memory"};
-    int rc = -1;
+    struct source_failure failure = {.retry_ms = setup->conf.scrape_interval_ms};
 
-    if (!is_current(setup))
+    if (!is_in_force(setup)) {
+        keep(setup, pods, n);
         return;
-    sorted = calloc(n + 1, sizeof(*sorted));
-    if (sorted) {
-        if (n > 0)
-            memcpy(sorted, pods, n * sizeof(*sorted));
-        rc = take(master, sorted, n, &err);
     }
-    free(sorted);
-    if (rc < 0) {
-        fail(master, err.text, setup->conf.scrape_interval_ms, PODTABLE_SCRAPE_FAILED);
+    if (podlist_take(master, pods, n, &failure.reason) < 0) {
+        fail(setup, &failure);
         return;
     }
     if (master->failures > 0)
         log_info("the list of pods can be read again", LOG_INT("failures", master->failures), LOG_INT("pods", n));
     master->failures = 0;
-    end_read(master, PODTABLE_SCRAPE_OK);
+    scoreboard_add(master->board, METRIC_SCRAPES_OK, 1);
+    end_read(setup, PODTABLE_SCRAPE_OK);
 }
 
 const struct source_events scrape_events = {.on_begin = on_begin, .on_list = on_list, .on_failed = on_failed};
 
-void scrape_release(struct master *master)
+/* ---- a reload ---- */
+
+void scrape_switch(struct setup *old, struct setup *next)
 {
-    free(master->pods);
-    free(master->uids);
+    struct master *master = old->master;
+    struct err err;
+
+    if (old->framed)
+        end_read(old, PODTABLE_SCRAPE_FAILED); /* its source goes, and with it the answer */
+    if (next->has_list && podlist_take(master, next->list, next->n_list, &err) < 0)
+        log_error("the list of pods could not be put into force: the next read brings it", LOG_STR("reason", err.text));
+    free(next->list);
+    next->list = NULL;
+    next->has_list = false;
+    slots_send(master, 0, CONTROL_TABLE);
 }

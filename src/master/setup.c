@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include <syncer/base/fd.h>
 #include <syncer/net/listen.h>
@@ -54,8 +55,11 @@ static struct setup_listener *find(struct setup *setup, const char *address)
 }
 
 /* A socket that the setup in force has is taken over, so that no connection in its queue is lost. */
-static int open_listeners(struct setup *setup, struct setup *current, bool *in_use, struct err *err)
+static int open_listeners(struct setup *setup, struct setup *current, int *exit_code, struct err *err)
 {
+    bool in_use = false;
+
+    *exit_code = EX_CONFIG;
     for (size_t i = 0; i < setup->conf.n_listen; i++) {
         const char *address = setup->conf.listen[i];
         struct setup_listener *mine = &setup->listeners[setup->n_listeners], *old = find(current, address);
@@ -66,15 +70,17 @@ static int open_listeners(struct setup *setup, struct setup *current, bool *in_u
             return err_set(err, "listen: %s is there twice", address);
         memcpy(mine->address, address, strlen(address) + 1);
         mine->borrowed = old != NULL;
-        mine->fd = old ? old->fd : listen_open(address, in_use, err);
-        if (mine->fd < 0)
+        mine->fd = old ? old->fd : listen_open(address, &in_use, err);
+        if (mine->fd < 0) {
+            *exit_code = in_use ? EX_UNAVAILABLE : EX_OSERR;
             return -1;
+        }
         setup->n_listeners++;
     }
     return 0;
 }
 
-static int begin_source(struct setup *setup, struct err *err)
+static int begin_source(struct setup *setup, int *exit_code, struct err *err)
 {
     struct source_settings settings = {
         .conf = &setup->conf,
@@ -84,15 +90,16 @@ static int begin_source(struct setup *setup, struct err *err)
         .arg = setup,
     };
 
+    *exit_code = EX_CONFIG;
     setup->source = source_new(&settings, err);
     return setup->source ? 0 : -1;
 }
 
-struct setup *setup_new(struct master *master, struct conf *conf, bool *in_use, struct err *err)
+struct setup *setup_new(struct master *master, struct conf *conf, int *exit_code, struct err *err)
 {
     struct setup *setup = calloc(1, sizeof(*setup));
 
-    *in_use = false;
+    *exit_code = EX_OSERR;
     if (!setup) {
         conf_free(conf);
         err_set(err, "out of memory");
@@ -102,12 +109,14 @@ struct setup *setup_new(struct master *master, struct conf *conf, bool *in_use, 
     setup->conf = *conf;
     *conf = (struct conf){0};
     setup->generation = ++master->generations;
+    setup->other_pods = master->current && !conf_same_pods(&master->current->conf, &setup->conf);
     setup->workers = setup->conf.workers ? (uint32_t)setup->conf.workers : auto_workers();
     buf_init(&setup->text, HERITAGE_CONFIG_MAX);
     conf_print(&setup->conf, &setup->text);
     if (setup->text.failed)
         err_set(err, "out of memory");
-    if (setup->text.failed || open_listeners(setup, master->current, in_use, err) < 0 || begin_source(setup, err) < 0) {
+    if (setup->text.failed || open_listeners(setup, master->current, exit_code, err) < 0 ||
+        begin_source(setup, exit_code, err) < 0) {
         setup_free(setup);
         return NULL;
     }
@@ -119,6 +128,7 @@ void setup_free(struct setup *setup)
     if (!setup)
         return;
     source_free(setup->source);
+    free(setup->list);
     for (size_t i = 0; i < setup->n_listeners; i++)
         if (!setup->listeners[i].borrowed)
             listen_close(setup->listeners[i].address, &setup->listeners[i].fd);

@@ -6,7 +6,7 @@
  *  EMPTY       -           -                             -                 -> STARTING (fill)
  *  STARTING    -> READY    -> BACKOFF 0.1 s, doubling    -> RETIRING       -
  *  READY       -           -> EMPTY, or BACKOFF if       -> RETIRING       -
- *                             it keeps happening
+ *                             it keeps happening (backoff.c)
  *  RETIRING    -           -> EMPTY                      -                 -
  *  BACKOFF     -           -                             -> EMPTY          -> STARTING
  */
@@ -20,14 +20,11 @@
 
 #include <syncer/base/fd.h>
 #include <syncer/base/macros.h>
-#include <syncer/base/random.h>
 
 #include "master_private.h"
 
-#define BACKOFF_MIN_NS (100 * NS_PER_MS)
-#define BACKOFF_MAX_NS (30 * NS_PER_S)
-#define CRASH_SPAN_NS (10 * NS_PER_S)
-#define CRASHES_MAX 3 /* in a row, then it backs off as if it had never been ready */
+/* Taken from one child in one turn: a child gone mad must not keep the master from everything else. */
+#define MESSAGES_MAX 64
 
 /* ---- counting ---- */
 
@@ -65,7 +62,6 @@ static void obey(struct slot *slot, const struct control_message *message)
     } else if (message->kind == CONTROL_READY && slot->state == SLOT_STARTING) {
         slot->state = SLOT_READY;
         master->ever_ready = true;
-        slot->backoff_ns = 0;
         log_info("worker is ready", LOG_INT("worker", slot->pid), LOG_INT("generation", slot->generation),
                  LOG_INT("ms", (loop_now_ns(master->loop) - slot->started_ns) / NS_PER_MS));
         reload_child_ready(master);
@@ -76,11 +72,14 @@ static void on_control(struct loop_io *io, uint32_t events)
 {
     struct slot *slot = container_of(io, struct slot, control);
     struct control_message message;
-    enum control_received got;
+    enum control_received got = CONTROL_GOT;
 
     (void)events;
-    while ((got = control_receive(slot->control_fd, &message)) == CONTROL_GOT)
-        obey(slot, &message);
+    for (int i = 0; i < MESSAGES_MAX && got == CONTROL_GOT; i++) {
+        got = control_receive(slot->control_fd, &message);
+        if (got == CONTROL_GOT)
+            obey(slot, &message);
+    }
     if (got == CONTROL_GONE) /* its end is told by SIGCHLD; there is only nobody left to talk to */
         loop_io_delete(&slot->control);
 }
@@ -110,22 +109,27 @@ void slots_retire(struct master *master, uint64_t generation)
             loop_timer_cancel(&slot->retry);
             slot->state = SLOT_EMPTY;
         } else if (slot->pid) {
-            control_send(slot->control_fd, CONTROL_RETIRE, NULL);
+            slot->retire_owed = control_send(slot->control_fd, CONTROL_RETIRE, NULL) < 0;
             slot->state = SLOT_RETIRING;
         }
     }
 }
 
+void slots_remind(struct slot *slot)
+{
+    if (slot->retire_owed)
+        slot->retire_owed = control_send(slot->control_fd, CONTROL_RETIRE, NULL) < 0;
+}
+
 /* ---- filling ---- */
 
-static void back_off(struct slot *slot)
+static void back_off(struct slot *slot, bool was_ready, int64_t lived_ns)
 {
-    int64_t wait;
+    int64_t wait = backoff_next(&slot->backoff, was_ready, lived_ns);
 
-    slot->backoff_ns = slot->backoff_ns ? slot->backoff_ns * 2 : BACKOFF_MIN_NS;
-    if (slot->backoff_ns > BACKOFF_MAX_NS)
-        slot->backoff_ns = BACKOFF_MAX_NS;
-    wait = slot->backoff_ns + random_below((uint32_t)(slot->backoff_ns / 8));
+    slot->state = SLOT_EMPTY;
+    if (wait == 0)
+        return;
     slot->state = SLOT_BACKOFF;
     loop_timer_set(&slot->retry, loop_now_ns(slot->master->loop) + wait);
     log_warn("worker starts again later", LOG_INT("ms", wait / NS_PER_MS));
@@ -138,12 +142,14 @@ static void start(struct slot *slot, const struct setup *setup)
     struct err err;
 
     slot->generation = setup->generation;
-    slot->missed = 0;
+    slot->retire_owed = false;
+    slot->hang_ns = setup->conf.hang_timeout_ms * NS_PER_MS;
+    slot->silent_ns = 0;
     slot->abort_ns = 0;
     slot->started_ns = loop_now_ns(master->loop);
     if (spawn(slot, setup, alone, &err) < 0) {
         log_error("worker cannot be started", LOG_STR("reason", err.text));
-        back_off(slot);
+        back_off(slot, false, 0);
         return;
     }
     slot->state = SLOT_STARTING;
@@ -216,38 +222,22 @@ void slots_forget(struct slot *slot)
     slot->pid = 0;
 }
 
-/* After READY a crash is met by an immediate respawn, unless it keeps happening. */
-static void after_crash(struct slot *slot)
-{
-    int64_t now = loop_now_ns(slot->master->loop);
-
-    slot->crashes = now - slot->last_crash_ns < CRASH_SPAN_NS ? slot->crashes + 1 : 1;
-    slot->last_crash_ns = now;
-    slot->state = SLOT_EMPTY;
-    if (slot->crashes > CRASHES_MAX)
-        back_off(slot);
-}
-
 static void bury(struct slot *slot, int status)
 {
     struct master *master = slot->master;
     enum slot_state state = slot->state;
+    int64_t lived = loop_now_ns(master->loop) - slot->started_ns;
 
     log_end(slot, status);
     slots_forget(slot);
     scoreboard_bury(master->board, (uint32_t)(slot - master->slots) + 1);
-    if (state != SLOT_RETIRING)
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         scoreboard_add(master->board, METRIC_WORKERS_CRASHED, 1);
-    if (state == SLOT_STARTING && master->next && slot->generation == master->next->generation) {
-        slot->state = SLOT_EMPTY;
+    slot->state = SLOT_EMPTY;
+    if (state == SLOT_STARTING && master->next && slot->generation == master->next->generation)
         reload_child_died(master);
-    } else if (state == SLOT_STARTING && master->phase == MASTER_RUNNING) {
-        back_off(slot);
-    } else if (state == SLOT_READY && master->phase == MASTER_RUNNING) {
-        after_crash(slot);
-    } else {
-        slot->state = SLOT_EMPTY;
-    }
+    else if ((state == SLOT_STARTING || state == SLOT_READY) && master->phase == MASTER_RUNNING)
+        back_off(slot, state == SLOT_READY, lived);
 }
 
 void slots_reap(struct master *master)

@@ -18,6 +18,7 @@
 #include <syncer/base/fd.h>
 #include <syncer/base/log.h>
 #include <syncer/base/macros.h>
+#include <syncer/base/process.h>
 #include <syncer/base/signals.h>
 #include <syncer/share/control.h>
 #include <syncer/worker/worker.h>
@@ -253,6 +254,9 @@ static int start(struct worker *worker, int heritage_fd, struct err *err)
     if (rc < 0)
         return -1;
     log_configure((enum log_level)worker->conf.log_level, (enum log_format)worker->conf.log_format);
+    process_set_name("syncer");
+    if (!worker->conf.core_dumps)
+        process_hide();
     watch_master(&worker->conf);
     fd_raise_limit();
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)

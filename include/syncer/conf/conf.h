@@ -76,6 +76,9 @@ int conf_read_env(struct conf *conf, char *const *env, struct conf_notes *notes,
 /* What only the whole can tell: required keys, values that don't fit together. Resolves `pods: auto` by `in_cluster`. */
 int conf_check(struct conf *conf, bool in_cluster, struct conf_notes *notes, struct err *err);
 
+/* Whether both find the same pods in the same way, so that the list of one is good for the other. */
+bool conf_same_pods(const struct conf *a, const struct conf *b);
+
 /* Writes every key as YAML that conf_read_text() reads back to the same configuration. */
 void conf_print(const struct conf *conf, struct buf *out);
 

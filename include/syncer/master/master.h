@@ -23,7 +23,7 @@ struct master_settings {
 };
 
 /* Runs to the end; takes over `conf`, which load() made. The exit code of the process (sysexits.h): 0 after SIGTERM, 69
- * address in use, 71 system. */
+ * address in use, 71 system, 78 what the configuration names cannot be used (a CA, credentials). */
 int master_run(const struct master_settings *settings, struct conf *conf);
 
 #endif

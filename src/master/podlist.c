@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A list that a source has read becomes the table. A pod keeps its id as long as name, uid, address and port stay: a check
+ * that holds an id therefore never means another pod. The table is published only if something has changed, since each
+ * publication makes every worker copy it.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "master_private.h"
+
+#define LINES_MAX 20 /* of one list's changes in the log */
+
+_Static_assert(sizeof(((struct source_pod *)0)->name) == sizeof(((struct podtable_pod *)0)->name), "names fit both ways");
+
+/* ---- who is who ---- */
+
+/* The name first: that is the order of the table and of the log. */
+static int compare(const struct source_pod *a, const struct source_pod *b)
+{
+    int order = strcmp(a->name, b->name);
+
+    if (order == 0)
+        order = strcmp(a->uid, b->uid);
+    if (order == 0)
+        order = (int)a->addr.family - (int)b->addr.family;
+    if (order == 0)
+        order = memcmp(a->addr.bytes, b->addr.bytes, sizeof(a->addr.bytes));
+    return order ? order : (int)a->port - (int)b->port;
+}
+
+static int compare_listed(const void *a, const void *b)
+{
+    const struct listed_pod *x = a, *y = b;
+    int order = compare(&x->pod, &y->pod);
+
+    /* Of one pod that is there twice the first stays: the one that counts, lest a peer is left out. */
+    return order ? order : (int)y->pod.counts - (int)x->pod.counts;
+}
+
+static int compare_key(const void *key, const void *element)
+{
+    return compare(key, &((const struct listed_pod *)element)->pod);
+}
+
+static uint64_t id_of(struct master *master, const struct source_pod *pod)
+{
+    const struct listed_pod *before =
+        master->n_pods ? bsearch(pod, master->pods, master->n_pods, sizeof(*master->pods), compare_key) : NULL;
+
+    return before ? before->id : ++master->last_id;
+}
+
+/* Sorted, each once, with ids. NULL if memory is out. */
+static struct listed_pod *make_list(struct master *master, const struct source_pod *pods, size_t n, size_t *n_listed)
+{
+    struct listed_pod *list = calloc(n + 1, sizeof(*list));
+    size_t kept = 0;
+
+    if (!list)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        list[i].pod = pods[i];
+    qsort(list, n, sizeof(*list), compare_listed);
+    for (size_t i = 0; i < n; i++) {
+        if (kept > 0 && compare(&list[kept - 1].pod, &list[i].pod) == 0)
+            continue;
+        list[kept] = list[i];
+        list[kept].id = id_of(master, &list[kept].pod);
+        kept++;
+    }
+    *n_listed = kept;
+    return list;
+}
+
+static bool is_in_force(const struct master *master, const struct listed_pod *list, size_t n)
+{
+    if (n != master->n_pods || podtable_generation(master->table) == 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].id != master->pods[i].id || list[i].pod.state != master->pods[i].pod.state ||
+            list[i].pod.counts != master->pods[i].pod.counts)
+            return false;
+    return true;
+}
+
+/* ---- the table ---- */
+
+static uint8_t state_of(enum source_state state)
+{
+    static const uint8_t states[] = {
+        [SOURCE_PENDING] = PODTABLE_PENDING, [SOURCE_READY] = PODTABLE_READY,
+        [SOURCE_UNREADY] = PODTABLE_UNREADY, [SOURCE_TERMINATING] = PODTABLE_TERMINATING,
+        [SOURCE_FAILED] = PODTABLE_FAILED,   [SOURCE_UNKNOWN] = PODTABLE_UNKNOWN,
+    };
+
+    return states[state];
+}
+
+static int publish(struct master *master, const struct listed_pod *list, size_t n, int64_t now, struct err *err)
+{
+    struct podtable_pod *pods = calloc(n + 1, sizeof(*pods));
+    int rc;
+
+    if (!pods)
+        return err_set(err, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        const struct source_pod *from = &list[i].pod;
+
+        pods[i] = (struct podtable_pod){.id = list[i].id,
+                                        .addr = from->addr,
+                                        .port = from->port,
+                                        .state = state_of(from->state),
+                                        .counts = from->counts};
+        memcpy(pods[i].name, from->name, sizeof(pods[i].name));
+    }
+    rc = podtable_publish(master->table, pods, n, now, err);
+    free(pods);
+    return rc;
+}
+
+/* ---- the log ---- */
+
+static void log_pod(const char *what, const struct source_pod *pod, size_t *lines)
+{
+    char addr[ADDR_TEXT_BYTES];
+
+    if (++*lines > LINES_MAX)
+        return;
+    log_info(what, LOG_STR("pod", pod->name), LOG_STR("address", addr_format(&pod->addr, addr)),
+             LOG_INT("port", pod->port), LOG_STR("state", podtable_state_name(state_of(pod->state))),
+             LOG_STR("counts", pod->counts ? "yes" : "no"));
+}
+
+/* Both lists are sorted alike. A pod that was made again leaves and comes. */
+static void log_changes(const struct master *master, const struct listed_pod *list, size_t n)
+{
+    const struct listed_pod *old = master->pods, *old_end = old + master->n_pods, *new = list, *new_end = new + n;
+    size_t lines = 0;
+
+    while (old < old_end || new < new_end) {
+        int order = old == old_end ? 1 : new == new_end ? -1 : compare(&old->pod, &new->pod);
+
+        if (order < 0)
+            log_pod("pod has left", &old->pod, &lines);
+        else if (order > 0)
+            log_pod("pod has come", &new->pod, &lines);
+        else if (old->pod.counts != new->pod.counts)
+            log_pod(new->pod.counts ? "pod counts now" : "pod does not count any more", &new->pod, &lines);
+        old += order <= 0;
+        new += order >= 0;
+    }
+    if (lines > LINES_MAX)
+        log_info("more pods have changed", LOG_INT("pods", lines - LINES_MAX));
+}
+
+/* ---- together ---- */
+
+int podlist_take(struct master *master, const struct source_pod *pods, size_t n, struct err *err)
+{
+    int64_t now = loop_now_ns(master->loop);
+    size_t n_listed = 0;
+    struct listed_pod *list = make_list(master, pods, n, &n_listed);
+
+    if (!list)
+        return err_set(err, "out of memory");
+    if (is_in_force(master, list, n_listed)) {
+        podtable_touch(master->table, now);
+    } else if (publish(master, list, n_listed, now, err) < 0) {
+        free(list);
+        return -1;
+    }
+    log_changes(master, list, n_listed);
+    podlist_release(master);
+    master->pods = list;
+    master->n_pods = n_listed;
+    master->read_ns = now;
+    return 0;
+}
+
+void podlist_release(struct master *master)
+{
+    free(master->pods);
+    master->pods = NULL;
+    master->n_pods = 0;
+}
