@@ -11,8 +11,8 @@ void process_hide(void)
 {
     const struct rlimit none = {0, 0};
 
-    /* The limit alone is not enough: the kernel ignores it where cores go to a program (core(5)). execve(2) makes a
-     * process dumpable again. */
+    /* The limit alone is not enough: the kernel ignores it where cores go to a program (core(5)). execve(2)
+     * makes a process dumpable again. */
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
 }

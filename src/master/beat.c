@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Children that hang. Each moves a number in its block of the scoreboard; here it is looked at ten times in hang_timeout,
- * once a second at least. Only looks that came on time count: if this process was stopped or starved itself (a laptop's lid, a machine without
- * CPU), its children were too, and that is no hang of theirs.
+ * Children that hang. Each moves a number in its block of the scoreboard; here it is looked at ten times in
+ * hang_timeout, once a second at least. Only looks that came on time count: if this process was stopped or
+ * starved itself (a laptop's lid, a machine without CPU), its children were too, and that is no hang of
+ * theirs.
  */
 #include <config.h>
 

@@ -45,7 +45,7 @@ struct setup_listener {
 struct setup {
     struct master *master;
     struct conf conf;
-    struct buf text;     /* for the workers */
+    struct buf text; /* for the workers */
     uint64_t generation;
     uint32_t workers;
     bool other_pods; /* the setup in force reads its pods from elsewhere: no commit before a list has come */
@@ -57,7 +57,7 @@ struct setup {
     bool has_list;           /* not in force yet: `list` is what its source has read */
     struct source_pod *list; /* owned; NULL = none */
     size_t n_list;
-    struct err failure;      /* not in force yet: why its last read failed; "" = it did not */
+    struct err failure; /* not in force yet: why its last read failed; "" = it did not */
 };
 
 /* ---- children ---- */
@@ -82,7 +82,7 @@ struct slot {
     struct backoff backoff;  /* kept from child to child */
     struct loop_timer retry; /* BACKOFF */
     /* beat.c */
-    int64_t hang_ns;   /* hang_timeout of the child's own configuration: it beats by that one */
+    int64_t hang_ns; /* hang_timeout of the child's own configuration: it beats by that one */
     uint64_t beats;
     int64_t silent_ns; /* without a new beat, by looks on time */
     int64_t abort_ns;  /* SIGABRT was sent; 0 = not */
@@ -145,8 +145,8 @@ struct master {
 
 /* ---- setup.c ---- */
 
-/* Takes over what load() gives: complete, with sockets bound and a source that has begun to read. NULL with the reason,
- * and the exit code that it would be at start. */
+/* Takes over what load() gives: complete, with sockets bound and a source that has begun to read. NULL with
+ * the reason, and the exit code that it would be at start. */
 struct setup *setup_new(struct master *master, struct conf *conf, int *exit_code, struct err *err);
 /* Closes what it owns. NULL is fine. */
 void setup_free(struct setup *setup);
@@ -180,13 +180,14 @@ char **spawn_env(void);
 
 /* ---- backoff.c ---- */
 
-/* A child has died, or could not be made (was_ready false, lived_ns 0): how long to wait before the next. 0 = at once. */
+/* A child has died, or could not be made (was_ready false, lived_ns 0): how long to wait before the next. 0 =
+ * at once. */
 int64_t backoff_next(struct backoff *backoff, bool was_ready, int64_t lived_ns);
 
 /* ---- podlist.c ---- */
 
-/* Puts a complete list into force; if it is the one in force already, only its time moves. 0, or -1 with the reason and
- * the old list in force. */
+/* Puts a complete list into force; if it is the one in force already, only its time moves. 0, or -1 with the
+ * reason and the old list in force. */
 int podlist_take(struct master *master, const struct source_pod *pods, size_t n, struct err *err);
 void podlist_release(struct master *master);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A list that a source has read becomes the table. A pod keeps its id as long as name, uid, address and port stay: a check
- * that holds an id therefore never means another pod. The table is published only if something has changed, since each
- * publication makes every worker copy it.
+ * A list that a source has read becomes the table. A pod keeps its id as long as name, uid, address and port
+ * stay: a check that holds an id therefore never means another pod. The table is published only if something
+ * has changed, since each publication makes every worker copy it.
  */
 #include <config.h>
 
@@ -13,7 +13,8 @@
 
 #define LINES_MAX 20 /* of one list's changes in the log */
 
-_Static_assert(sizeof(((struct source_pod *)0)->name) == sizeof(((struct podtable_pod *)0)->name), "names fit both ways");
+_Static_assert(sizeof(((struct source_pod *)0)->name) == sizeof(((struct podtable_pod *)0)->name),
+               "names fit both ways");
 
 /* ---- who is who ---- */
 
@@ -48,13 +49,15 @@ static int compare_key(const void *key, const void *element)
 static uint64_t id_of(struct master *master, const struct source_pod *pod)
 {
     const struct listed_pod *before =
-        master->n_pods ? bsearch(pod, master->pods, master->n_pods, sizeof(*master->pods), compare_key) : NULL;
+        master->n_pods ? bsearch(pod, master->pods, master->n_pods, sizeof(*master->pods), compare_key)
+                       : NULL;
 
     return before ? before->id : ++master->last_id;
 }
 
 /* Sorted, each once, with ids. NULL if memory is out. */
-static struct listed_pod *make_list(struct master *master, const struct source_pod *pods, size_t n, size_t *n_listed)
+static struct listed_pod *make_list(struct master *master, const struct source_pod *pods, size_t n,
+                                    size_t *n_listed)
 {
     struct listed_pod *list = calloc(n + 1, sizeof(*list));
     size_t kept = 0;
@@ -99,7 +102,8 @@ static uint8_t state_of(enum source_state state)
     return states[state];
 }
 
-static int publish(struct master *master, const struct listed_pod *list, size_t n, int64_t now, struct err *err)
+static int publish(struct master *master, const struct listed_pod *list, size_t n, int64_t now,
+                   struct err *err)
 {
     struct podtable_pod *pods = calloc(n + 1, sizeof(*pods));
     int rc;
@@ -137,7 +141,8 @@ static void log_pod(const char *what, const struct source_pod *pod, size_t *line
 /* Both lists are sorted alike. A pod that was made again leaves and comes. */
 static void log_changes(const struct master *master, const struct listed_pod *list, size_t n)
 {
-    const struct listed_pod *old = master->pods, *old_end = old + master->n_pods, *new = list, *new_end = new + n;
+    const struct listed_pod *old = master->pods, *old_end = old + master->n_pods, *new = list,
+                            *new_end = new + n;
     size_t lines = 0;
 
     while (old < old_end || new < new_end) {

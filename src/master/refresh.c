@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads of the list that checks ask for, because they have been told an origin that is not in the table. At most one a
- * second in all; and for a name that the last one did not bring, none for 30 s: otherwise anybody could keep the API
- * server busy by making names up. Names are remembered in a small fixed array: when it is full, the oldest goes.
+ * Reads of the list that checks ask for, because they have been told an origin that is not in the table. At
+ * most one a second in all; and for a name that the last one did not bring, none for 30 s: otherwise anybody
+ * could keep the API server busy by making names up. Names are remembered in a small fixed array: when it is
+ * full, the oldest goes.
  */
 #include <config.h>
 
@@ -33,7 +34,8 @@ static struct refresh_name *find_place(struct master *master, int64_t now)
 
         if (!place->name[0] || (place->unknown_until_ns && place->unknown_until_ns <= now))
             return place;
-        if (place->unknown_until_ns && (!best->unknown_until_ns || place->unknown_until_ns < best->unknown_until_ns))
+        if (place->unknown_until_ns &&
+            (!best->unknown_until_ns || place->unknown_until_ns < best->unknown_until_ns))
             best = place;
     }
     return best;
@@ -98,7 +100,8 @@ static bool is_in_table(const struct master *master, const char *name)
     bool is_addr = addr_parse(&addr, name, strlen(name)) == 0;
 
     for (size_t i = 0; i < master->n_pods; i++)
-        if (is_addr ? addr_equal(&master->pods[i].pod.addr, &addr) : strcmp(master->pods[i].pod.name, name) == 0)
+        if (is_addr ? addr_equal(&master->pods[i].pod.addr, &addr)
+                    : strcmp(master->pods[i].pod.name, name) == 0)
             return true;
     return false;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIGHUP: the new configuration is made complete and gets workers of its own; only when all of these are ready, and a list
- * has come if its pods are to be found elsewhere, does it go into force and the old ones retire. Until then anything that goes wrong costs the new one alone.
+ * SIGHUP: the new configuration is made complete and gets workers of its own; only when all of these are
+ * ready, and a list has come if its pods are to be found elsewhere, does it go into force and the old ones
+ * retire. Until then anything that goes wrong costs the new one alone.
  */
 #include <config.h>
 
@@ -47,10 +48,12 @@ static void commit(struct master *master)
     master->current = master->next;
     master->next = NULL;
     setup_commit(old, master->current);
-    log_configure((enum log_level)master->current->conf.log_level, (enum log_format)master->current->conf.log_format);
+    log_configure((enum log_level)master->current->conf.log_level,
+                  (enum log_format)master->current->conf.log_format);
     scoreboard_add(master->board, METRIC_RELOADS_OK, 1);
     log_info("reload is done", LOG_INT("generation", master->current->generation));
-    source_refresh(master->current->source); /* reads that began before it was in force are nobody's refresh */
+    source_refresh(
+        master->current->source); /* reads that began before it was in force are nobody's refresh */
 }
 
 static void commit_if_complete(struct master *master)
@@ -125,7 +128,9 @@ void reload_begin(struct master *master)
         return;
     }
     if (conf.max_pods > master->max_pods) {
-        err_set(&err, "max_pods: %" PRId64 " should be at most %" PRId64 ", for which memory was allocated at the start: restart",
+        err_set(&err,
+                "max_pods: %" PRId64 " should be at most %" PRId64
+                ", for which memory was allocated at the start: restart",
                 conf.max_pods, master->max_pods);
         conf_free(&conf);
         give_up(master, err.text);

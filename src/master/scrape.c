@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads of the source. Each read of the setup in force is framed in the table, begin and end, whatever comes of it: checks
- * that wait for a refresh count the frames, and an end too many would let one say Synced before its refresh has come. So a
- * setup frames only reads that began while it was in force, and one that goes leaves none open.
+ * Reads of the source. Each read of the setup in force is framed in the table, begin and end, whatever comes
+ * of it: checks that wait for a refresh count the frames, and an end too many would let one say Synced before
+ * its refresh has come. So a setup frames only reads that began while it was in force, and one that goes
+ * leaves none open.
  */
 #include <config.h>
 
@@ -29,7 +30,8 @@ static void on_begin(void *arg)
     refresh_read_began(setup->master);
 }
 
-/* The order matters: a worker that is told that a name is unknown must have the table from which that follows. */
+/* The order matters: a worker that is told that a name is unknown must have the table from which that
+ * follows. */
 static void end_read(struct setup *setup, enum podtable_scrape outcome)
 {
     struct master *master = setup->master;
@@ -53,9 +55,10 @@ static void log_failure(const struct master *master, const struct source_failure
         log_error("the list of pods could not be read: checks are refused until it can",
                   LOG_STR("reason", failure->reason.text), LOG_INT("retry_ms", failure->retry_ms));
     else
-        log_error("the list of pods could not be read: keeping the old one", LOG_STR("reason", failure->reason.text),
-                  LOG_INT("pods", master->n_pods), LOG_INT("age_ms", age / NS_PER_MS),
-                  LOG_INT("failures", master->failures), LOG_INT("retry_ms", failure->retry_ms));
+        log_error("the list of pods could not be read: keeping the old one",
+                  LOG_STR("reason", failure->reason.text), LOG_INT("pods", master->n_pods),
+                  LOG_INT("age_ms", age / NS_PER_MS), LOG_INT("failures", master->failures),
+                  LOG_INT("retry_ms", failure->retry_ms));
 }
 
 static void fail(struct setup *setup, const struct source_failure *failure)
@@ -115,7 +118,8 @@ static void on_list(void *arg, const struct source_pod *pods, size_t n)
         return;
     }
     if (master->failures > 0)
-        log_info("the list of pods can be read again", LOG_INT("failures", master->failures), LOG_INT("pods", n));
+        log_info("the list of pods can be read again", LOG_INT("failures", master->failures),
+                 LOG_INT("pods", n));
     master->failures = 0;
     scoreboard_add(master->board, METRIC_SCRAPES_OK, 1);
     end_read(setup, PODTABLE_SCRAPE_OK);
@@ -133,7 +137,8 @@ void scrape_switch(struct setup *old, struct setup *next)
     if (old->framed)
         end_read(old, PODTABLE_SCRAPE_FAILED); /* its source goes, and with it the answer */
     if (next->has_list && podlist_take(master, next->list, next->n_list, &err) < 0)
-        log_error("the list of pods could not be put into force: the next read brings it", LOG_STR("reason", err.text));
+        log_error("the list of pods could not be put into force: the next read brings it",
+                  LOG_STR("reason", err.text));
     free(next->list);
     next->list = NULL;
     next->has_list = false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A configuration with all that it needs to go into force: nothing of it can fail any more when that happens. */
+/* A configuration with all that it needs to go into force: nothing of it can fail any more when that happens.
+ */
 #include <config.h>
 
 #include <sched.h>
@@ -19,8 +20,8 @@
 
 /* ---- how many workers ---- */
 
-/* CPUs that the cgroup's quota allows, rounded up; 0 = no quota. cgroup v2: "QUOTA PERIOD" or "max PERIOD" in us
- * (https://docs.kernel.org/admin-guide/cgroup-v2.html). */
+/* CPUs that the cgroup's quota allows, rounded up; 0 = no quota. cgroup v2: "QUOTA PERIOD" or "max PERIOD" in
+ * us (https://docs.kernel.org/admin-guide/cgroup-v2.html). */
 static unsigned quota_cpus(void)
 {
     struct buf text;
@@ -28,7 +29,8 @@ static unsigned quota_cpus(void)
 
     buf_init(&text, 256);
     if (fd_read_file("/sys/fs/cgroup/cpu.max", &text, NULL) == 0)
-        (void)sscanf(buf_str(&text), "%lu %lu", &quota, &period); /* NOLINT(cert-err34-c): the kernel wrote it */
+        (void)sscanf(buf_str(&text), "%lu %lu", &quota,
+                     &period); /* NOLINT(cert-err34-c): the kernel wrote it */
     buf_release(&text);
     return period > 0 ? (unsigned)((quota + period - 1) / period) : 0;
 }
@@ -65,7 +67,8 @@ static int open_listeners(struct setup *setup, struct setup *current, int *exit_
         struct setup_listener *mine = &setup->listeners[setup->n_listeners], *old = find(current, address);
 
         if (strlen(address) >= sizeof(mine->address))
-            return err_set(err, "listen: an address should have at most %zu bytes", sizeof(mine->address) - 1);
+            return err_set(err, "listen: an address should have at most %zu bytes",
+                           sizeof(mine->address) - 1);
         if (find(setup, address))
             return err_set(err, "listen: %s is there twice", address);
         memcpy(mine->address, address, strlen(address) + 1);

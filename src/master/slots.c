@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The children. Start-up, respawn and reload are one thing: fill the slots that are empty. What happens to a slot:
+ * The children. Start-up, respawn and reload are one thing: fill the slots that are empty. What happens to a
+ * slot:
  *
  *              ready       dies                          told to retire    time is up
  *  EMPTY       -           -                             -                 -> STARTING (fill)
@@ -206,8 +207,8 @@ static void log_end(const struct slot *slot, int status)
 
     if (WIFSIGNALED(status))
         log_error("worker was ended by a signal", LOG_INT("worker", slot->pid),
-                  LOG_STR("signal", sigabbrev_np(WTERMSIG(status))), LOG_STR("core", WCOREDUMP(status) ? "yes" : "no"),
-                  LOG_INT("lived_ms", lived));
+                  LOG_STR("signal", sigabbrev_np(WTERMSIG(status))),
+                  LOG_STR("core", WCOREDUMP(status) ? "yes" : "no"), LOG_INT("lived_ms", lived));
     else if (WEXITSTATUS(status) != 0)
         log_error("worker has failed", LOG_INT("worker", slot->pid), LOG_INT("code", WEXITSTATUS(status)),
                   LOG_INT("lived_ms", lived));

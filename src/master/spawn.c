@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One child: fork, then at once exec of our own binary, so that nothing of this process's memory (API token, keys, address
- * layout) reaches it. Between the two only async-signal-safe calls.
+ * One child: fork, then at once exec of our own binary, so that nothing of this process's memory (API token,
+ * keys, address layout) reaches it. Between the two only async-signal-safe calls.
  */
 #include <config.h>
 
@@ -20,8 +20,8 @@
 extern char **environ;
 
 /* What a child may know of our environment: where certificates are, and what the developer's tools need. */
-static const char *const passed[] = {"SSL_CERT_FILE=", "SSL_CERT_DIR=", "TZ=", "LD_LIBRARY_PATH=",
-                                     "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS=", "TSAN_OPTIONS="};
+static const char *const passed[] = {"SSL_CERT_FILE=", "SSL_CERT_DIR=",  "TZ=",           "LD_LIBRARY_PATH=",
+                                     "ASAN_OPTIONS=",  "UBSAN_OPTIONS=", "LSAN_OPTIONS=", "TSAN_OPTIONS="};
 
 static bool is_passed(const char *variable)
 {
@@ -42,7 +42,8 @@ char **spawn_env(void)
     return env;
 }
 
-static void fill_heritage(struct heritage *heritage, const struct slot *slot, const struct setup *setup, int control_fd)
+static void fill_heritage(struct heritage *heritage, const struct slot *slot, const struct setup *setup,
+                          int control_fd)
 {
     const struct master *master = slot->master;
     uint32_t number = (uint32_t)(slot - master->slots);
@@ -64,7 +65,8 @@ static void fill_heritage(struct heritage *heritage, const struct slot *slot, co
     }
 }
 
-_Noreturn static void become(const struct master *master, const struct heritage *heritage, int memfd, char *const argv[])
+_Noreturn static void become(const struct master *master, const struct heritage *heritage, int memfd,
+                             char *const argv[])
 {
     signals_reset();
     if (heritage_let_pass(heritage, memfd) == 0)

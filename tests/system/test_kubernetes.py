@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The source `kubernetes` against an API server that replays recordings of real ones: which pods count, and that nothing
 that goes wrong is ever taken for an empty list."""
+import signal
 import sys
 import time
 
@@ -154,6 +155,25 @@ def test_a_missing_verb_is_named(t):
         api.faults = {}
         good = syncer.log().count("can be read again")
         proc.wait_until(lambda: syncer.log().count("can be read again") > good, 10)
+
+
+def test_a_reload_waits_for_the_list_only_if_its_pods_are_others(t):
+    api, syncer = start(t, shutdown_grace=500)
+    wait_counting(syncer, 2, 3, 4)
+    api.faults = {"deployment": fault(500)}
+    syncer.write(retries=3)
+    syncer.reload()  # the API server is away, the list is good all the same
+    assert counting(syncer) == ["127.0.0.2", "127.0.0.3", "127.0.0.4"]
+    old, ready, done = syncer.workers(), syncer.log().count("worker is ready"), syncer.log().count("reload is done")
+    syncer.write(port=9443)
+    syncer.process.send_signal(signal.SIGHUP)
+    proc.wait_until(lambda: syncer.log().count("worker is ready") == ready + 2, 10, why="the new workers are not ready")
+    failed = len(api.asked)
+    proc.wait_until(lambda: len(api.asked) > failed + 2, 10, why="the source does not try again")
+    assert all(map(proc.alive, old)) and syncer.log().count("reload is done") == done
+    api.faults = {}
+    proc.wait_until(lambda: syncer.log().count("reload is done") == done + 1, 10, why="the reload is not done")
+    assert {pod["port"] for pod in table(syncer)["pods"]} == {9443}
 
 
 def test_no_list_yet_is_503(t):

@@ -4,9 +4,11 @@
 nothing may be left behind."""
 import http.client
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -261,6 +263,58 @@ def test_a_worker_that_cannot_start_is_tried_again_ever_more_slowly(t):
     proc.wait_until(lambda: syncer.log().count("worker starts again later") >= 4, 15)
     started = syncer.log().count("worker has failed")
     assert started < 20, started
+
+
+def test_what_the_configuration_names_must_be_usable(t):
+    _, syncer = start(t)
+    syncer.write(pods="kubernetes", deployment="gw", serviceaccount_dir="/no/such/folder",
+                 listen=f"{syncer.address}:{syncer.port + 1}")
+    code, text = run(syncer, "-c", syncer.config_path, env={"KUBERNETES_SERVICE_HOST": "127.0.0.1",
+                                                            "KUBERNETES_SERVICE_PORT": "1"})
+    assert code == 78 and "/no/such/folder" in text, (code, text)
+    syncer.process.send_signal(signal.SIGHUP)
+    wait_log(syncer, "keeping the old configuration")
+    assert syncer.check("t").verdict == "Synced"
+
+
+def test_other_static_pods_are_in_force_with_the_reload(t):
+    pods, syncer = start(t, shutdown_grace=500)
+    before = {pod["id"] for pod in syncer.get("/v1/pods").json()["pods"]}
+    syncer.write(static=pods.config()["static"][:2])
+    syncer.reload()
+    answer = syncer.check("t")
+    assert answer.pods == "2/2" and answer.verdict == "Synced", answer
+    assert {pod["id"] for pod in syncer.get("/v1/pods").json()["pods"]} < before, "a pod that stays is the same"
+
+
+def test_no_process_can_be_looked_into_or_leaves_a_core(t):
+    pods = t.cluster(1)
+    syncer = t.syncer(pods, start=False, static=None, pods="static", scheme="http", host="a", path="/p", tls_ca=None)
+    account = {}
+    folder = t.folder
+    if os.geteuid() == 0:  # what root may look into says nothing
+        folder = tempfile.mkdtemp(dir="/tmp")
+        os.chmod(folder, 0o755)
+        account = {"user": 65534, "group": 65534, "extra_groups": []}
+    try:
+        binary, config = os.path.join(folder, "syncer-copy"), os.path.join(folder, "hidden.yaml")
+        shutil.copy(syncer.binary, binary)
+        syncer.config["static"] = [{"name": "a", "address": pods[0].address, "port": 1}]
+        syncer.write()
+        shutil.copyfile(syncer.config_path, config)
+        os.chmod(config, 0o644)
+        with open(syncer.log_path, "ab") as log:
+            syncer.process = proc.spawn([binary, "-c", config], stdout=log, stderr=log, cwd="/", **account)
+        proc.wait_until(lambda: syncer.log().count("worker is ready") == 2, 10, why="no workers")
+        for pid in [syncer.process.pid, *syncer.workers()]:
+            # The kernel gives the files of a process that is not dumpable to root (proc(5)).
+            assert os.stat(f"/proc/{pid}/environ").st_uid == 0, f"{pid} can be looked into"
+            with open(f"/proc/{pid}/limits" if os.geteuid() == 0 else "/dev/null") as f:
+                assert os.geteuid() or "Max core file size        0                    0" in f.read()
+        assert syncer.stop() == 0
+    finally:
+        if folder != t.folder:
+            shutil.rmtree(folder)
 
 
 def test_descriptors_and_children_do_not_grow(t):

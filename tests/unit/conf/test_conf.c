@@ -134,6 +134,36 @@ Test(conf, environment)
     conf_free(&conf);
 }
 
+/* What decides whether a list of pods is still good after a reload. */
+Test(conf, same_pods)
+{
+    static const struct {
+        const char *more;
+        bool same;
+    } rows[] = {
+        {"", true},
+        {"retries: 3\npath: /q\nhost: b", true},
+        {"port: 1", false},
+        {"pods: kubernetes", false},
+        {"namespace: n", false},
+        {"deployment: d", false},
+        {"serviceaccount_dir: /x", false},
+        {"pod_filter: all", false},
+        {"pod_scope: revision", false},
+        {"static: [{name: a, address: 127.0.0.1}]", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct conf a, b;
+        struct err err = {""};
+
+        cr_assert(read_text(&a, "", &err) == 0 && read_text(&b, rows[i].more, &err) == 0, "%s", err.text);
+        cr_expect_eq(conf_same_pods(&a, &b), rows[i].same, "%s", rows[i].more);
+        conf_free(&a);
+        conf_free(&b);
+    }
+}
+
 Test(conf, checks_of_the_whole)
 {
 #define BASE "host: a\npath: /p\nstatic: [{name: a, address: 127.0.0.1}]\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A master without processes: a real loop, table and scoreboard, one child that is only the other end of a control socket,
- * and a source that does nothing but count what it is asked for.
+ * A master without processes: a real loop, table and scoreboard, one child that is only the other end of a
+ * control socket, and a source that does nothing but count what it is asked for.
  */
 #ifndef TESTS_UNIT_MASTER_FAKE_MASTER_H
 #define TESTS_UNIT_MASTER_FAKE_MASTER_H
@@ -12,8 +12,8 @@ struct fake_master {
     struct master master;
     struct setup setup;
     struct podtable_reader *reader;
-    int child_fd;        /* the child's end */
-    unsigned refreshes;  /* that the source was asked for */
+    int child_fd;       /* the child's end */
+    unsigned refreshes; /* that the source was asked for */
 };
 
 /* The one of the running test; the source finds it here. */

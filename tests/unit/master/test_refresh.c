@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who may have the list read again: one read a second in all, none for 30 s for a name that the last did not bring. */
+/* Who may have the list read again: one read a second in all, none for 30 s for a name that the last did not
+ * bring. */
 #include <config.h>
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -139,7 +140,8 @@ Test(refresh, a_question_during_a_read_for_others_waits_for_the_next)
     ask("x");
     cr_expect(fake.master.refresh.set);
     list("a");
-    cr_expect(remembered("x") && fake_messages(CONTROL_UNKNOWN, "x") == 0, "that read may have passed it already");
+    cr_expect(remembered("x") && fake_messages(CONTROL_UNKNOWN, "x") == 0,
+              "that read may have passed it already");
     begin();
     cr_expect(!fake.master.refresh.set, "whatever began it, this read serves the question");
     list("a");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads and their frames. A check that waits for a refresh goes on when more frames have ended than had begun when it
- * asked: so ended never passes begun, and none stays open when its source goes.
+ * Reads and their frames. A check that waits for a refresh goes on when more frames have ended than had begun
+ * when it asked: so ended never passes begun, and none stays open when its source goes.
  */
 #include <config.h>
 #include <criterion/criterion.h>
@@ -29,9 +29,9 @@ static void expect_frames(uint64_t begun, uint64_t ended)
 {
     struct podtable_scrapes scrapes = fake_scrapes();
 
-    cr_expect(scrapes.begun == begun && scrapes.ended == ended, "begun %llu ended %llu, should be %llu and %llu",
-              (unsigned long long)scrapes.begun, (unsigned long long)scrapes.ended, (unsigned long long)begun,
-              (unsigned long long)ended);
+    cr_expect(scrapes.begun == begun && scrapes.ended == ended,
+              "begun %llu ended %llu, should be %llu and %llu", (unsigned long long)scrapes.begun,
+              (unsigned long long)scrapes.ended, (unsigned long long)begun, (unsigned long long)ended);
 }
 
 static void begin(struct setup *setup)
@@ -102,7 +102,8 @@ Test(scrape, a_read_under_way_when_its_setup_goes_is_ended)
     expect_frames(1, 1);
 }
 
-/* Else its end would be the end of whatever is begun next, and a check would go on before its refresh has come. */
+/* Else its end would be the end of whatever is begun next, and a check would go on before its refresh has
+ * come. */
 Test(scrape, a_read_that_began_before_its_setup_was_in_force_ends_no_frame)
 {
     begin(&next);
