@@ -17,9 +17,21 @@ src_pods_libpods_a_SOURCES = \
 
 if HAVE_CRITERION
 PODS_TESTS = \
+	tests/unit/pods/test_kube_list \
+	tests/unit/pods/test_kube_objects \
+	tests/unit/pods/test_kube_select \
 	tests/unit/pods/test_static
 check_PROGRAMS += $(PODS_TESTS)
 TESTS += $(PODS_TESTS)
+tests_unit_pods_test_kube_list_SOURCES = tests/unit/pods/test_kube_list.c tests/unit/pods/kube_rig.h
+tests_unit_pods_test_kube_list_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_kube_list_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
+tests_unit_pods_test_kube_objects_SOURCES = tests/unit/pods/test_kube_objects.c tests/unit/pods/kube_rig.h
+tests_unit_pods_test_kube_objects_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_kube_objects_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
+tests_unit_pods_test_kube_select_SOURCES = tests/unit/pods/test_kube_select.c tests/unit/pods/kube_rig.h
+tests_unit_pods_test_kube_select_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_kube_select_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 tests_unit_pods_test_static_SOURCES = tests/unit/pods/test_static.c
 tests_unit_pods_test_static_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_static_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
