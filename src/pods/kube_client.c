@@ -74,7 +74,8 @@ int kube_client_namespace(const char *dir, struct buf *out, struct err *err)
     return read_word(dir, "namespace", out, err);
 }
 
-/* Makes the trust anew if ca.crt has changed. A CA that can't be read leaves the old one, and no request is made. */
+/* Makes the trust anew if ca.crt has changed. A CA that can't be read leaves the old one, and no request is
+ * made. */
 static int load_trust(struct kube_client *client, struct err *err)
 {
     struct trust_settings settings = {.verify = true};
@@ -117,8 +118,9 @@ static int write_url(struct buf *url, const char *host, const char *port, struct
     long number;
 
     if (!host || !host[0] || !port || !port[0])
-        return err_set(err, "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in every pod "
-                            "of a cluster; outside of one, say pods: static");
+        return err_set(
+            err, "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in every pod "
+                 "of a cluster; outside of one, say pods: static");
     number = strtol(port, &end, 10);
     if (*end || number < 1 || number > 65535)
         return err_set(err, "KUBERNETES_SERVICE_PORT: \"%.20s\" should be 1 to 65535", port);
@@ -128,7 +130,8 @@ static int write_url(struct buf *url, const char *host, const char *port, struct
         buf_addf(url, "https://%s%s%s:%ld", brackets ? "[" : "", host, brackets ? "]" : "", number);
         return 0;
     }
-    if (strlen(host) > 253 || strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != strlen(host))
+    if (strlen(host) > 253 ||
+        strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != strlen(host))
         return err_set(err, "KUBERNETES_SERVICE_HOST: \"%.60s\" should be an IP address or a name", host);
     buf_addf(url, "https://%s:%ld", host, number);
     return 0;
@@ -152,7 +155,8 @@ static int try_credentials(struct kube_client *client, struct err *err)
     return rc == 0 ? load_trust(client, err) : -1;
 }
 
-struct kube_client *kube_client_new(struct loop *loop, const char *dir, const char *user_agent, struct err *err)
+struct kube_client *kube_client_new(struct loop *loop, const char *dir, const char *user_agent,
+                                    struct err *err)
 {
     struct kube_client *client = calloc(1, sizeof(*client));
 
@@ -164,7 +168,8 @@ struct kube_client *kube_client_new(struct loop *loop, const char *dir, const ch
     buf_init(&client->url, 512);
     buf_init(&client->ca, CA_MAX_BYTES);
     buf_init(&client->target, PATH_MAX_BYTES);
-    if (write_url(&client->url, getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT"), err) != 0)
+    if (write_url(&client->url, getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT"), err) !=
+        0)
         goto failed;
     buf_str(&client->url);
     if (client->url.failed) {
@@ -256,8 +261,8 @@ static int send(struct kube_client *client, struct err *err)
     return rc;
 }
 
-int kube_client_get(struct kube_client *client, const char *path, const struct fetch_events *events, void *arg,
-                    struct err *err)
+int kube_client_get(struct kube_client *client, const char *path, const struct fetch_events *events,
+                    void *arg, struct err *err)
 {
     client->events = events;
     client->arg = arg;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Joins the cutter of lists to the reader of JSON. Members come in any order, so what must be there is asked at the end. */
+/* Joins the cutter of lists to the reader of JSON. Members come in any order, so what must be there is asked
+ * at the end. */
 #include <config.h>
 
 #include <string.h>
@@ -71,6 +72,7 @@ int kube_list_end(const struct kube_list *list, struct err *err)
     if (!list->ended)
         return err_set(err, "the answer ends within the %s", list->kind);
     if (!list->kind_seen || !list->stream.items_seen)
-        return err_set(err, "the answer has no %s and is no %s", list->kind_seen ? "items" : "kind", list->kind);
+        return err_set(err, "the answer has no %s and is no %s", list->kind_seen ? "items" : "kind",
+                       list->kind);
     return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One page of a list, read as its bytes arrive: every item is parsed alone and handed on, so that a page needs the memory
- * of its largest item. It is good only if kube_list_end() says so: what was handed on before that may be a part. Pure.
+ * One page of a list, read as its bytes arrive: every item is parsed alone and handed on, so that a page
+ * needs the memory of its largest item. It is good only if kube_list_end() says so: what was handed on before
+ * that may be a part. Pure.
  */
 #ifndef SYNCER_SRC_PODS_KUBE_LIST_H
 #define SYNCER_SRC_PODS_KUBE_LIST_H
@@ -11,7 +12,8 @@
 #include <syncer/wire/json_read.h>
 #include <syncer/wire/json_stream.h>
 
-/* An object is at most 1.5 MiB in etcd, as protobuf; JSON takes more. A value is some 10 bytes in practice. */
+/* An object is at most 1.5 MiB in etcd, as protobuf; JSON takes more. A value is some 10 bytes in practice.
+ */
 #define KUBE_OBJECT_MAX_BYTES ((size_t)4 * 1024 * 1024)
 #define KUBE_OBJECT_MAX_VALUES ((size_t)512 * 1024)
 

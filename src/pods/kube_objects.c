@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reader of objects. Zero fields are absent in Kubernetes' JSON, so a missing value means the zero value wherever the
- * API allows it; where it is required (name, uid, selector), its absence makes the answer nonsense.
+ * The reader of objects. Zero fields are absent in Kubernetes' JSON, so a missing value means the zero value
+ * wherever the API allows it; where it is required (name, uid, selector), its absence makes the answer
+ * nonsense.
  */
 #include <config.h>
 
@@ -12,8 +13,8 @@
 #include "kube_objects.h"
 
 #define REVISION_KEY "deployment.kubernetes.io/revision"
-#define LABEL_VALUE_BYTES 64  /* 63 characters */
-#define LABEL_KEY_BYTES 318   /* prefix of 253, slash, 63 */
+#define LABEL_VALUE_BYTES 64 /* 63 characters */
+#define LABEL_KEY_BYTES 318  /* prefix of 253, slash, 63 */
 
 /* A string that may be absent: "" then. One of another type or too long is an error. */
 static int read_optional(const struct json_doc *doc, json_value v, char *out, size_t room)
@@ -48,7 +49,8 @@ static int read_owner(const struct json_doc *doc, json_value meta, char out[KUBE
 
 static int read_revision(const struct json_doc *doc, json_value meta, char out[KUBE_REVISION_BYTES])
 {
-    return read_optional(doc, json_path(doc, meta, "annotations", REVISION_KEY, NULL), out, KUBE_REVISION_BYTES);
+    return read_optional(doc, json_path(doc, meta, "annotations", REVISION_KEY, NULL), out,
+                         KUBE_REVISION_BYTES);
 }
 
 /* --- the selector --- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Objects of the Kubernetes API as the source needs them: one JSON value -> one struct. Pure. Every value is walked to by
- * its path: names such as "podIP" occur elsewhere too (managedFields).
+ * Objects of the Kubernetes API as the source needs them: one JSON value -> one struct. Pure. Every value is
+ * walked to by its path: names such as "podIP" occur elsewhere too (managedFields).
  * https://kubernetes.io/docs/reference/kubernetes-api/
  */
 #ifndef SYNCER_SRC_PODS_KUBE_OBJECTS_H

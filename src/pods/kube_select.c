@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rules of pod_filter and pod_scope. A rollout turns the Deployment's revision before the new ReplicaSet has a single
- * pod, and an undo gives an old ReplicaSet the newest revision: so sets are told by equal annotations, never by age, and
- * the current revision stands alone only once one of its pods counts.
+ * The rules of pod_filter and pod_scope. A rollout turns the Deployment's revision before the new ReplicaSet
+ * has a single pod, and an undo gives an old ReplicaSet the newest revision: so sets are told by equal
+ * annotations, never by age, and the current revision stands alone only once one of its pods counts.
  */
 #include <config.h>
 

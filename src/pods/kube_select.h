@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which pods are the Deployment's, and which of them count: pure. ReplicaSets are added first, then the pods of every
- * page; kube_selection_finish() decides once all are known.
+ * Which pods are the Deployment's, and which of them count: pure. ReplicaSets are added first, then the pods
+ * of every page; kube_selection_finish() decides once all are known.
  */
 #ifndef SYNCER_SRC_PODS_KUBE_SELECT_H
 #define SYNCER_SRC_PODS_KUBE_SELECT_H
@@ -25,7 +25,8 @@ struct kube_set {
 
 struct kube_selection {
     struct kube_rules rules;
-    struct kube_set *sets; /* owned by the Deployment; sorted by uid once the first pod comes. Room for KUBE_MAX_SETS */
+    struct kube_set
+        *sets; /* owned by the Deployment; sorted by uid once the first pod comes. Room for KUBE_MAX_SETS */
     size_t n_sets;
     bool sorted;
     struct source_pod *pods; /* pods of those sets, in any state. Room for max_pods */
@@ -40,8 +41,8 @@ void kube_selection_release(struct kube_selection *selection);
 /* Empties it, keeps the memory. */
 void kube_selection_clear(struct kube_selection *selection);
 
-/* Adds what belongs to the Deployment (or to one of its ReplicaSets) and passes over what does not. 0, or -1 with the
- * reason: too many, or out of memory. */
+/* Adds what belongs to the Deployment (or to one of its ReplicaSets) and passes over what does not. 0, or -1
+ * with the reason: too many, or out of memory. */
 int kube_selection_add_set(struct kube_selection *selection, const struct kube_deployment *deployment,
                            const struct kube_replicaset *set, struct err *err);
 int kube_selection_add_pod(struct kube_selection *selection, const struct kube_pod *pod, struct err *err);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pods of a Deployment, read from the API server: one read is three questions, each of which may have several pages.
+ * The pods of a Deployment, read from the API server: one read is three questions, each of which may have
+ * several pages.
  *
  *      DEPLOYMENT    its uid, selector and revision
  *      SETS          the ReplicaSets that it owns
  *      PODS          the pods that these own, whatever their state
  *
- * Only when the last page is whole is anything handed on. Everything else, whatever it is, is a failure: never an empty
- * list. Which pods count is kube_select.c's to say, what the objects mean kube_objects.c's.
+ * Only when the last page is whole is anything handed on. Everything else, whatever it is, is a failure:
+ * never an empty list. Which pods count is kube_select.c's to say, what the objects mean kube_objects.c's.
  */
 #include <config.h>
 
@@ -29,6 +30,8 @@
 #define PAGE_ITEMS 500
 #define BACKOFF_MIN_MS 800
 #define BACKOFF_MAX_MS 30000
+#define RETRY_AFTER_MAX_MS 60000 /* a server (or what stands before it) must not blind us for longer */
+#define PAGES_MAX 1000           /* of one read: a server that never ends is not read for ever */
 #define PATH_MAX_BYTES 60000
 #define RESTARTS_MAX 1 /* of one read, after a continue token has expired */
 
@@ -39,31 +42,33 @@ struct kube_source {
     const struct conf *conf;
     struct buf namespace;
     struct kube_client *client;
-    struct loop_timer timer;    /* the next read */
+    struct loop_timer timer; /* the next read */
     struct json_doc *doc;
     struct kube_list list;
     struct kube_deployment deployment;
     struct kube_selection selection;
-    struct buf next;            /* continue token of the page before */
-    struct buf body;            /* of the Deployment, or the beginning of a refusal */
+    struct buf next; /* continue token of the page before */
+    struct buf body; /* of the Deployment, or the beginning of a refusal */
 
-    bool reading, again;        /* again: another read right after this one */
+    bool reading, again; /* again: another read right after this one */
     enum step step;
     int status;
-    unsigned restarts;
-    struct err err;             /* why a body was given up */
+    unsigned restarts, pages;
+    struct err err; /* why a body was given up */
     int64_t backoff_ms;
+    int64_t not_before_ns; /* the server asked to be left alone until then; 0 = it did not */
 };
 
 /* What each step asks for. */
 static const struct {
     const char *verb, *resource; /* as in a Role */
-    const char *group;           /* path of the API group */
+    const char *api_group;       /* as in a Role; "" is the core */
+    const char *root;            /* of its paths */
     const char *kind;            /* of the list */
 } steps[STEPS] = {
-    [STEP_DEPLOYMENT] = {"get", "deployments", "/apis/apps/v1", NULL},
-    [STEP_SETS] = {"list", "replicasets", "/apis/apps/v1", "ReplicaSetList"},
-    [STEP_PODS] = {"list", "pods", "/api/v1", "PodList"},
+    [STEP_DEPLOYMENT] = {"get", "deployments", "apps", "/apis/apps/v1", NULL},
+    [STEP_SETS] = {"list", "replicasets", "apps", "/apis/apps/v1", "ReplicaSetList"},
+    [STEP_PODS] = {"list", "pods", "", "/api/v1", "PodList"},
 };
 
 static const char *text_of(struct buf *buf)
@@ -73,38 +78,54 @@ static const char *text_of(struct buf *buf)
 
 /* ---- the end of a read ---- */
 
-static void set_next_read(struct kube_source *self, int64_t ms)
+/* In `ms`, or at once where another read is wanted already; never before the server wants it. Returns in how
+ * many ms. */
+static int64_t set_next_read(struct kube_source *self, int64_t ms)
 {
-    self->reading = false;
-    loop_timer_set(&self->timer, clock_now_ns() + (self->again ? 0 : ms * NS_PER_MS));
-    self->again = false;
+    int64_t now = clock_now_ns(), due = now + (self->again ? 0 : ms * NS_PER_MS);
+
+    if (due < self->not_before_ns)
+        due = self->not_before_ns;
+    self->reading = self->again = false;
+    loop_timer_set(&self->timer, due);
+    return (due - now) / NS_PER_MS;
 }
 
-/* 0.8 s, doubling to 30 s, with jitter; longer if the server says so. */
-static int64_t retry_ms(struct kube_source *self, int64_t retry_after_ms)
+/* 0.8 s, doubling to 30 s but never beyond the usual interval; a quarter of it is jitter. */
+static int64_t back_off_ms(struct kube_source *self)
 {
     int64_t wait = self->backoff_ms ? self->backoff_ms * 2 : BACKOFF_MIN_MS;
 
-    self->backoff_ms = wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS;
-    wait = self->backoff_ms + random_below((uint32_t)self->backoff_ms / 4);
-    return retry_after_ms > wait ? retry_after_ms : wait;
+    if (wait > BACKOFF_MAX_MS)
+        wait = BACKOFF_MAX_MS;
+    if (wait > self->conf->scrape_interval_ms)
+        wait = self->conf->scrape_interval_ms;
+    self->backoff_ms = wait;
+    return wait - random_below((uint32_t)wait / 4);
+}
+
+static void respect(struct kube_source *self, int64_t retry_after_ms)
+{
+    if (retry_after_ms > RETRY_AFTER_MAX_MS)
+        retry_after_ms = RETRY_AFTER_MAX_MS;
+    self->not_before_ns = retry_after_ms > 0 ? clock_now_ns() + retry_after_ms * NS_PER_MS : 0;
 }
 
 static void fail(struct kube_source *self, const char *reason, int64_t retry_after_ms)
 {
-    struct source_failure failure = {.too_many = self->selection.too_many,
-                                     .retry_ms = retry_ms(self, retry_after_ms)};
+    struct source_failure failure = {.too_many = self->selection.too_many};
 
+    respect(self, retry_after_ms);
+    failure.retry_ms = set_next_read(self, back_off_ms(self));
     err_set(&failure.reason, "%s %s in namespace %s: %s", steps[self->step].verb, steps[self->step].resource,
             text_of(&self->namespace), reason);
-    set_next_read(self, failure.retry_ms);
     self->source.events->on_failed(self->source.arg, &failure);
 }
 
 static void succeed(struct kube_source *self)
 {
     kube_selection_finish(&self->selection);
-    self->backoff_ms = 0;
+    self->backoff_ms = self->not_before_ns = 0;
     set_next_read(self, self->conf->scrape_interval_ms);
     self->source.events->on_list(self->source.arg, self->selection.pods, self->selection.n);
 }
@@ -113,26 +134,30 @@ static void succeed(struct kube_source *self)
 static void read_message(struct kube_source *self, char message[KUBE_MESSAGE_BYTES])
 {
     message[0] = '\0';
-    if (self->body.len > 0 && !self->body.failed && json_doc_parse(self->doc, self->body.data, self->body.len, NULL) == 0)
+    if (self->body.len > 0 && !self->body.failed &&
+        json_doc_parse(self->doc, self->body.data, self->body.len, NULL) == 0)
         kube_read_message(self->doc, message);
 }
 
 static void fail_status(struct kube_source *self, int64_t retry_after_ms)
 {
-    char message[KUBE_MESSAGE_BYTES], reason[512];
+    char message[KUBE_MESSAGE_BYTES], rule[160], reason[512];
     const char *remedy = "";
 
     read_message(self, message);
+    snprintf(rule, sizeof(rule),
+             ": the Role of the ServiceAccount should allow verb %s on resource %s of apiGroup \"%s\"",
+             steps[self->step].verb, steps[self->step].resource, steps[self->step].api_group);
     if (self->status == 403)
-        remedy = ": the Role of the ServiceAccount lacks this verb on this resource";
+        remedy = rule;
     else if (self->status == 401)
         remedy = ": the token is not accepted";
     else if (self->status == 404 && self->step == STEP_DEPLOYMENT)
         remedy = ": there is no such Deployment; are `namespace` and `deployment` right?";
     else if (self->status == 429)
         remedy = ": the API server is overloaded";
-    snprintf(reason, sizeof(reason), "status %d%s%s%s", self->status, remedy, message[0] ? "; the server says: " : "",
-             message);
+    snprintf(reason, sizeof(reason), "status %d%s%s%s", self->status, remedy,
+             message[0] ? "; the server says: " : "", message);
     fail(self, reason, retry_after_ms);
 }
 
@@ -155,6 +180,7 @@ static void begin_read(struct kube_source *self)
     kube_selection_clear(&self->selection);
     buf_clear(&self->next);
     self->step = STEP_DEPLOYMENT;
+    self->pages = 0;
     ask(self);
 }
 
@@ -259,7 +285,7 @@ static void ask(struct kube_source *self)
     struct buf path;
 
     buf_init(&path, PATH_MAX_BYTES);
-    buf_addf(&path, "%s/namespaces/", steps[self->step].group);
+    buf_addf(&path, "%s/namespaces/", steps[self->step].root);
     url_encode(&path, self->namespace.data, self->namespace.len);
     buf_addf(&path, "/%s", steps[self->step].resource);
     if (self->step == STEP_DEPLOYMENT) {
@@ -271,7 +297,9 @@ static void ask(struct kube_source *self)
     self->status = 0;
     buf_clear(&self->body);
     err_clear(&self->err);
-    if (path.failed)
+    if (self->pages++ == PAGES_MAX)
+        fail(self, "the list does not end", -1);
+    else if (path.failed)
         fail(self, "selector and continue token are longer than a request may be", -1);
     else if (kube_client_get(self->client, buf_str(&path), &events, self, &self->err) < 0)
         fail(self, self->err.text, -1);
@@ -309,11 +337,12 @@ static void kube_close(struct source *source)
 static void kube_refresh(struct source *source)
 {
     struct kube_source *self = container_of(source, struct kube_source, source);
+    int64_t now = clock_now_ns();
 
     if (self->reading)
         self->again = true;
     else
-        loop_timer_set(&self->timer, clock_now_ns());
+        loop_timer_set(&self->timer, now > self->not_before_ns ? now : self->not_before_ns);
 }
 
 static int find_namespace(struct kube_source *self, struct err *err)
@@ -365,10 +394,12 @@ static struct source *kube_open(const struct source_settings *settings, struct e
         return NULL;
     }
     self->list.doc = self->doc;
-    snprintf(self->source.description, sizeof(self->source.description), "kubernetes: deployment %.253s/%.253s at %.200s",
-             text_of(&self->namespace), self->conf->deployment, kube_client_url(self->client));
+    snprintf(self->source.description, sizeof(self->source.description),
+             "kubernetes: deployment %.253s/%.253s at %.200s", text_of(&self->namespace),
+             self->conf->deployment, kube_client_url(self->client));
     loop_timer_set(&self->timer, clock_now_ns());
     return &self->source;
 }
 
-const struct source_kind source_kubernetes = {.open = kube_open, .close = kube_close, .refresh = kube_refresh};
+const struct source_kind source_kubernetes = {
+    .open = kube_open, .close = kube_close, .refresh = kube_refresh};
