@@ -15,6 +15,7 @@
 
 /* Connections that are told "503" at the same time; further ones are closed without a word. */
 #define MAX_REFUSED 256
+#define LAST_ACCEPTS 256 /* a socket, when accepting stops */
 
 static void on_connection(struct loop_io *io, uint32_t events);
 
@@ -98,9 +99,20 @@ int http_server_listen(struct http_server *server, int listen_fd, struct err *er
     return 0;
 }
 
+/* Whoever is in a socket's queue has been told that the connection stands. Bounded, since more may come meanwhile. */
+static void take_waiting(struct http_server *server, const struct listener *listener)
+{
+    struct stream stream;
+
+    for (int i = 0; i < LAST_ACCEPTS && stream_accept(&stream, listener->fd) == 0; i++)
+        take(server, &stream);
+}
+
 void accept_stop(struct http_server *server)
 {
     loop_timer_cancel(&server->pause);
+    for (struct listener *listener = server->listeners; listener; listener = listener->next)
+        take_waiting(server, listener);
     while (server->listeners) {
         struct listener *listener = server->listeners;
 

@@ -150,6 +150,8 @@ struct master {
 struct setup *setup_new(struct master *master, struct conf *conf, int *exit_code, struct err *err);
 /* Closes what it owns. NULL is fine. */
 void setup_free(struct setup *setup);
+/* Its sockets, but those that belong to another one. Idempotent. */
+void setup_close_listeners(struct setup *setup);
 /* `next` goes into force: sockets that both have become its own, the rest of `old` is closed. */
 void setup_commit(struct setup *old, struct setup *next);
 

@@ -126,15 +126,20 @@ struct setup *setup_new(struct master *master, struct conf *conf, int *exit_code
     return setup;
 }
 
+void setup_close_listeners(struct setup *setup)
+{
+    for (size_t i = 0; i < setup->n_listeners; i++)
+        if (!setup->listeners[i].borrowed)
+            listen_close(setup->listeners[i].address, &setup->listeners[i].fd);
+}
+
 void setup_free(struct setup *setup)
 {
     if (!setup)
         return;
     source_free(setup->source);
     free(setup->list);
-    for (size_t i = 0; i < setup->n_listeners; i++)
-        if (!setup->listeners[i].borrowed)
-            listen_close(setup->listeners[i].address, &setup->listeners[i].fd);
+    setup_close_listeners(setup);
     buf_release(&setup->text);
     conf_free(&setup->conf);
     free(setup);

@@ -189,10 +189,15 @@ static enum link_failure failure_of(const struct link *link, CURLcode code)
 static void explain(const struct link *link, CURLcode code, char *out, size_t room)
 {
     const char *reason = link->error[0] ? link->error : curl_easy_strerror(code);
+    long os_errno = 0;
+
+    curl_easy_getinfo(link->easy, CURLINFO_OS_ERRNO, &os_errno);
 
     if (code == CURLE_PEER_FAILED_VERIFICATION && link->trust.names[0])
         snprintf(out, room, "certificate for %.160s, should be for %.160s: %.80s", link->trust.names, link->hub->server_name,
                  reason);
+    else if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
+        snprintf(out, room, "%.*s: %s", (int)room - 100, reason, strerror((int)os_errno));
     else
         snprintf(out, room, "%.*s", (int)room - 1, reason);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <syncer/base/clock.h>
 #include <syncer/base/macros.h>
 #include <syncer/base/must.h>
 
@@ -170,11 +171,21 @@ static void break_link(struct pool_link *pl, enum probe_outcome outcome, const c
     pool_pod_drop(pod);
 }
 
+/* What comes late behind an answer may meet the next question and look like its answer: HTTP/1.1 has no way to tell. A pod
+ * that was seen to send such bytes therefore gets one question a connection for a while. */
+#define DISTRUST_NS (60 * NS_PER_S)
+
+static bool is_trusted(const struct pool_pod *pod)
+{
+    return loop_now_ns(pod->pool->settings.loop) >= pod->distrust_until_ns;
+}
+
 static void note_unasked(struct pool_pod *pod)
 {
     struct pool *pool = pod->pool;
 
     scoreboard_add(pool->settings.board, METRIC_LINKS_UNASKED, 1);
+    pod->distrust_until_ns = loop_now_ns(pool->settings.loop) + DISTRUST_NS;
     if (pool->events.on_unasked)
         pool->events.on_unasked(pool->arg, pod);
 }
@@ -212,7 +223,7 @@ static void exchange_done(struct pool_link *pl, bool surplus)
     struct probe *probe = pl->probe;
     struct pool_pod *pod = pl->pod;
     int status = pl->response.status;
-    bool keep = pl->response.keep_alive && !surplus && pl->sent == pl->text->len && !pod->gone;
+    bool keep = pl->response.keep_alive && !surplus && is_trusted(pod) && pl->sent == pl->text->len && !pod->gone;
 
     pool_pod_hold(pod);
     pl->probe = NULL;

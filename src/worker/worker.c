@@ -86,6 +86,9 @@ static void leave(struct worker *worker, int64_t idle_ns, int64_t end_ns)
     loop_timer_cancel(&worker->warm);
     scoreboard_set_state(worker->board, SCOREBOARD_RETIRING);
     http_server_stop_accepting(worker->server);
+    /* Once the last process has closed it, a client is refused at once and does not queue where nobody accepts. */
+    for (size_t i = 0; i < worker->heritage.n_listeners; i++)
+        fd_close(&worker->heritage.listeners[i].fd);
     http_server_say_close(worker->server);
     loop_timer_set(&worker->idle, now + idle_ns);
     loop_timer_set(&worker->end, now + end_ns);
