@@ -9,6 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include <syncer/base/fd.h>
 #include <syncer/base/log.h>
 #include <syncer/base/process.h>
 #include <syncer/conf/conf.h>
@@ -187,6 +188,8 @@ int main(int argc, char **argv)
     struct arguments arguments = {0};
     int code;
 
+    if (fd_guard_standard() < 0)
+        return EX_OSERR;
     if (argc == 3 && strcmp(argv[1], WORKER_ARGUMENT) == 0)
         return worker_run((int)strtol(argv[2], NULL, 10));
     code = read_arguments(&arguments, argc, argv);

@@ -12,6 +12,19 @@
 
 #define READ_STEP_BYTES 4096
 
+int fd_guard_standard(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR); /* not O_CLOEXEC: the children need them too */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return 0;
+}
+
 void fd_close(int *fd)
 {
     int saved = errno;

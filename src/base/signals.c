@@ -41,14 +41,15 @@ static void on_readable(struct loop_io *io, uint32_t events)
 int signals_init(struct signals *signals, struct loop *loop, const int *signos, size_t n,
                  void (*on_signal)(struct signals *signals, int signo), struct err *err)
 {
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, standard = {.sa_handler = SIG_DFL};
     sigset_t set;
     int fd;
 
     *signals = (struct signals){.io.fd = -1, .on_signal = on_signal};
     sigemptyset(&set);
+    /* Ignoring is inherited over exec, and a process that ignores SIGCHLD is never told of its children's ends. */
     for (size_t i = 0; i < n; i++)
-        must(sigaddset(&set, signos[i]) == 0);
+        must(sigaddset(&set, signos[i]) == 0 && sigaction(signos[i], &standard, NULL) == 0);
     if (sigaction(SIGPIPE, &ignore, NULL) != 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return err_set_errno(err, errno, "signals");
     fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -78,7 +78,7 @@ struct slot {
     struct loop_io control; /* fd -1 while there is none */
     int control_fd;
     int64_t started_ns;
-    bool retire_owed;        /* RETIRING, but CONTROL_RETIRE found no room yet */
+    enum control_kind owed;  /* to be sent, but found no room yet; 0 = nothing */
     struct backoff backoff;  /* kept from child to child */
     struct loop_timer retry; /* BACKOFF */
     /* beat.c */
@@ -162,7 +162,8 @@ void slots_init(struct master *master);
 void slots_fill(struct master *master);
 /* A child has ended. */
 void slots_reap(struct master *master);
-/* To every child, or those of one generation (0 = all). */
+/* To every child, or those of one generation (0 = all). What finds no room is sent again by slots_remind(), but for
+ * CONTROL_TABLE. */
 void slots_send(struct master *master, uint64_t generation, enum control_kind kind);
 void slots_kill(struct master *master, uint64_t generation, int signo);
 /* Children of a generation, 0 = of all, in a state; `alive` counts all that have a process. */

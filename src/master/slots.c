@@ -85,11 +85,30 @@ static void on_control(struct loop_io *io, uint32_t events)
         loop_io_delete(&slot->control);
 }
 
+/* What was owed before does not matter any more: each order is stronger than those that come earlier in a life. */
+static void tell(struct slot *slot, enum control_kind kind)
+{
+    slot->owed = control_send(slot->control_fd, kind, NULL) < 0 ? kind : 0;
+}
+
 void slots_send(struct master *master, uint64_t generation, enum control_kind kind)
 {
-    for (size_t i = 0; i < SLOTS; i++)
-        if (master->slots[i].pid && is_of(&master->slots[i], generation))
-            control_send(master->slots[i].control_fd, kind, NULL);
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct slot *slot = &master->slots[i];
+
+        if (!slot->pid || !is_of(slot, generation))
+            continue;
+        if (kind == CONTROL_TABLE)
+            control_send(slot->control_fd, kind, NULL); /* one that waits already will do */
+        else
+            tell(slot, kind);
+    }
+}
+
+void slots_remind(struct slot *slot)
+{
+    if (slot->owed)
+        tell(slot, slot->owed);
 }
 
 void slots_kill(struct master *master, uint64_t generation, int signo)
@@ -110,16 +129,10 @@ void slots_retire(struct master *master, uint64_t generation)
             loop_timer_cancel(&slot->retry);
             slot->state = SLOT_EMPTY;
         } else if (slot->pid) {
-            slot->retire_owed = control_send(slot->control_fd, CONTROL_RETIRE, NULL) < 0;
+            tell(slot, CONTROL_RETIRE);
             slot->state = SLOT_RETIRING;
         }
     }
-}
-
-void slots_remind(struct slot *slot)
-{
-    if (slot->retire_owed)
-        slot->retire_owed = control_send(slot->control_fd, CONTROL_RETIRE, NULL) < 0;
 }
 
 /* ---- filling ---- */
@@ -142,8 +155,10 @@ static void start(struct slot *slot, const struct setup *setup)
     bool alone = slots_count(master, 0, SLOT_READY) == 0 && master->ever_ready;
     struct err err;
 
+    if (slot->generation != setup->generation) /* what killed children of another need not kill those of this one */
+        slot->backoff = (struct backoff){0};
     slot->generation = setup->generation;
-    slot->retire_owed = false;
+    slot->owed = 0;
     slot->hang_ns = setup->conf.hang_timeout_ms * NS_PER_MS;
     slot->silent_ns = 0;
     slot->abort_ns = 0;
@@ -241,15 +256,25 @@ static void bury(struct slot *slot, int status)
         back_off(slot, state == SLOT_READY, lived);
 }
 
+static struct slot *find_pid(struct master *master, pid_t pid)
+{
+    for (size_t i = 0; i < SLOTS; i++)
+        if (master->slots[i].pid == pid)
+            return &master->slots[i];
+    return NULL;
+}
+
 void slots_reap(struct master *master)
 {
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (size_t i = 0; i < SLOTS; i++)
-            if (master->slots[i].pid == pid)
-                bury(&master->slots[i], status);
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        struct slot *slot = find_pid(master, pid);
+
+        if (slot)
+            bury(slot, status); /* may start others, with the same pid even */
+    }
     slots_fill(master);
 }
 

@@ -75,11 +75,20 @@ static void on_end_due(struct loop_timer *timer)
     loop_stop(worker->loop);
 }
 
-/* Nothing more is accepted; idle connections are closed after `idle_ns`, everything ends a little after the grace. */
+static void set_no_later(struct loop_timer *timer, int64_t due_ns)
+{
+    if (!timer->set || timer->due_ns > due_ns)
+        loop_timer_set(timer, due_ns);
+}
+
+/* Nothing more is accepted; idle connections are closed after `idle_ns`, everything ends a little after the grace. A worker
+ * that retires may be told to stop: then the earlier times hold. */
 static void leave(struct worker *worker, int64_t idle_ns, int64_t end_ns)
 {
     int64_t now = loop_now_ns(worker->loop);
 
+    set_no_later(&worker->idle, now + idle_ns);
+    set_no_later(&worker->end, now + end_ns);
     if (worker->leaving)
         return;
     worker->leaving = true;
@@ -90,8 +99,6 @@ static void leave(struct worker *worker, int64_t idle_ns, int64_t end_ns)
     for (size_t i = 0; i < worker->heritage.n_listeners; i++)
         fd_close(&worker->heritage.listeners[i].fd);
     http_server_say_close(worker->server);
-    loop_timer_set(&worker->idle, now + idle_ns);
-    loop_timer_set(&worker->end, now + end_ns);
     http_server_on_empty(worker->server, on_empty, worker);
 }
 

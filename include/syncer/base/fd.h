@@ -11,6 +11,10 @@
 #include <syncer/base/buf.h>
 #include <syncer/base/err.h>
 
+/* Puts /dev/null where 0, 1 or 2 is closed: else one of them would become a socket or shared memory, and log lines would be
+ * written there. First thing in a process. 0 or -1 with errno. */
+int fd_guard_standard(void);
+
 /* Closes *fd if it is open and sets it to -1. Keeps errno. */
 void fd_close(int *fd);
 
