@@ -19,7 +19,8 @@ MASTER_TESTS = \
 	tests/unit/master/test_backoff \
 	tests/unit/master/test_podlist \
 	tests/unit/master/test_refresh \
-	tests/unit/master/test_scrape
+	tests/unit/master/test_scrape \
+	tests/unit/master/test_slots
 check_PROGRAMS += $(MASTER_TESTS)
 TESTS += $(MASTER_TESTS)
 FAKE_MASTER = tests/unit/master/fake_master.c tests/unit/master/fake_master.h
@@ -35,4 +36,7 @@ tests_unit_master_test_refresh_LDADD = $(MASTER_LIBS) $(CRITERION_LIBS)
 tests_unit_master_test_scrape_SOURCES = tests/unit/master/test_scrape.c $(FAKE_MASTER)
 tests_unit_master_test_scrape_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_master_test_scrape_LDADD = $(MASTER_LIBS) $(CRITERION_LIBS)
+tests_unit_master_test_slots_SOURCES = tests/unit/master/test_slots.c $(FAKE_MASTER)
+tests_unit_master_test_slots_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_master_test_slots_LDADD = $(MASTER_LIBS) $(CRITERION_LIBS)
 endif

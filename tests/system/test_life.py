@@ -208,6 +208,92 @@ def test_signals_during_a_reload_are_one_more(t):
     assert syncer.check("t").verdict == "Synced"
 
 
+def test_sigterm_during_a_reload(t):
+    _, syncer = start(t, shutdown_grace=500)
+    old = syncer.workers()
+    syncer.process.send_signal(signal.SIGHUP)
+    proc.wait_until(lambda: len(syncer.workers()) > 2, 5, step=0.001, why="no new workers")
+    for pid in set(syncer.workers()) - set(old):
+        os.kill(pid, signal.SIGSTOP)  # the reload can't come to its end, and they can't leave by themselves
+    assert syncer.stop() == 0
+
+
+def test_sigterm_does_not_wait_for_idle_clients_of_workers_that_retire(t):
+    _, syncer = start(t, shutdown_grace=60000)
+    link = syncer.connect()
+    syncer.request("GET", "/livez", link=link)
+    syncer.process.send_signal(signal.SIGHUP)
+    wait_log(syncer, "reload is done")
+    assert syncer.stop() == 0  # within its 15 s
+    assert "signal=KILL" not in syncer.log()
+    link.close()
+
+
+def test_a_new_worker_that_dies_costs_the_reload_alone(t):
+    _, syncer = start(t)
+    before, ca = syncer.workers(), syncer.config["tls_ca"]
+    syncer.write(tls_ca="/no/such/file")
+    for n in range(2):
+        syncer.process.send_signal(signal.SIGHUP)
+        proc.wait_until(lambda: syncer.log().count("keeping the old configuration") > n, 10)
+    proc.wait_until(lambda: syncer.workers() == before, 5, why="new workers stay")
+    assert syncer.check("t").verdict == "Synced" and "reload is done" not in syncer.log()
+    syncer.write(tls_ca=ca)
+    syncer.reload()
+    assert syncer.check("t").verdict == "Synced"
+
+
+@tap.limit(120)
+def test_a_reload_waits_for_room_when_nobody_leaves(t):
+    """The master has 48 slots: three generations of 16 workers."""
+    _, syncer = start(t, workers=16, hang_timeout=600000)
+    stopped = []
+    for n in range(3):
+        stopped.append(syncer.workers() if not n else [pid for pid in syncer.workers() if pid not in sum(stopped, [])])
+        for pid in stopped[-1]:
+            os.kill(pid, signal.SIGSTOP)  # they won't leave
+        syncer.process.send_signal(signal.SIGHUP)
+        if n < 2:
+            proc.wait_until(lambda: syncer.log().count("reload is done") == n + 1, 20)
+    proc.wait_until(lambda: syncer.log().count("starting the new workers") == 3, 5)
+    assert len(syncer.workers()) == 48 and syncer.log().count("reload is done") == 2
+    for pid in stopped[0]:
+        os.kill(pid, signal.SIGKILL)
+    proc.wait_until(lambda: syncer.log().count("reload is done") == 3, 20, why="room was made, and not used")
+    for pid in stopped[1] + stopped[2]:
+        os.kill(pid, signal.SIGKILL)
+    proc.wait_until(lambda: len(syncer.workers()) == 16, 10)
+    assert syncer.check("t").verdict == "Synced"
+
+
+def test_whoever_starts_it_may_ignore_sigchld(t):
+    pods = t.cluster(1)
+    pods.put("t", 0)
+    syncer = t.syncer(pods, start=False)
+    with open(syncer.log_path, "ab") as log:
+        syncer.process = proc.spawn(["env", "--ignore-signal=CHLD", syncer.binary, "-c", syncer.config_path], stdout=log,
+                                    stderr=log, cwd=syncer.folder)
+    wait_log(syncer, "worker is ready")
+    proc.wait_until(lambda: len(syncer.workers()) == 2, 5)
+    victim = syncer.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    proc.wait_until(lambda: len(syncer.workers()) == 2 and victim not in syncer.workers(), 5, why="it was not replaced")
+    assert syncer.stop() == 0
+
+
+def test_whoever_starts_it_may_have_closed_the_standard_descriptors(t):
+    pods = t.cluster(1)
+    pods.put("t", 0)
+    syncer = t.syncer(pods, start=False)
+    syncer.process = proc.spawn(["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', syncer.binary, syncer.config_path],
+                                cwd=syncer.folder)
+    proc.wait_connect((syncer.address, syncer.port), seconds=10, process=syncer.process)
+    proc.wait_until(lambda: syncer.get("/readyz").status == 200, 10)
+    for pid in [syncer.process.pid, *syncer.workers()]:
+        assert {os.readlink(f"/proc/{pid}/fd/{n}") for n in range(3)} == {"/dev/null"}
+    assert syncer.check("t").verdict == "Synced" and syncer.stop() == 0
+
+
 def test_a_killed_worker_costs_its_own_requests_only(t):
     for sig in (signal.SIGSEGV, signal.SIGKILL):
         _, syncer = start(t)
