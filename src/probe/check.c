@@ -16,6 +16,9 @@
 /* Probes begun in one turn of the loop for one check: some 10 us each, and other checks wait meanwhile. */
 #define ASK_BATCH 48
 
+/* Until a refresh is asked for again that could not be, because the way to the master was full. */
+#define REFRESH_AGAIN_NS (20 * NS_PER_MS)
+
 struct check_peer {
     struct probe probe;
     struct check *check;
@@ -50,6 +53,7 @@ struct check {
     char origin[CHECK_ORIGIN_MAX + 1];
     struct addr origin_addr;  /* family 0: the origin is a name, or "-" */
     bool origin_known;        /* "-", or in the table */
+    bool origin_shared;       /* more than one pod has its address: nobody can tell which, so all are asked */
     bool refresh_wanted;      /* to be asked for */
     bool refresh_pending;     /* asked for: no Synced before it has come or failed */
     uint64_t refresh_mark;    /* it has when more reads than this have ended */
@@ -174,32 +178,35 @@ static struct check_peer *peer_find(const struct check *check, uint32_t number)
 
 /* ---- the origin ---- */
 
-/* Finds it in the table, in whatever state; an address that several pods share is known, but names none of them. */
-static void look_up_origin(struct check *check, const struct podtable_snapshot *snapshot)
+/* Pods at the origin's address, in whatever state: one that is being deleted may be the origin, and one that counts on
+ * the same node is a peer then. Only failed ones are left out: their addresses may be others' already. */
+static size_t count_at_origin(const struct check *check, const struct podtable_snapshot *snapshot)
 {
-    if (strcmp(check->origin, "-") == 0)
-        check->origin_known = true;
-    else if (check->origin_addr.family != 0)
-        check->origin_known = podtable_find_addr(snapshot, &check->origin_addr) != NULL;
-    else
-        check->origin_known = podtable_find_name(snapshot, check->origin, strlen(check->origin)) != NULL;
-}
-
-/* Pods that count at the origin's address. More than one: nobody can tell which, so all are asked. */
-static bool is_shared_address(const struct check *check)
-{
-    struct pool *pool = check->checker->settings.pool;
     size_t n = 0;
 
-    for (size_t i = 0; i < pool_size(pool); i++)
-        n += addr_equal(pool_pod_addr(pool_get(pool, i)), &check->origin_addr);
-    return n > 1;
+    for (size_t i = 0; i < snapshot->n; i++)
+        n += snapshot->pods[i].state != PODTABLE_FAILED && addr_equal(&snapshot->pods[i].addr, &check->origin_addr);
+    return n;
 }
 
-static bool is_origin(const struct check *check, const struct pool_pod *pod, bool by_addr)
+static void look_up_origin(struct check *check, const struct podtable_snapshot *snapshot)
+{
+    if (strcmp(check->origin, "-") == 0) {
+        check->origin_known = true;
+    } else if (check->origin_addr.family != 0) {
+        size_t n = count_at_origin(check, snapshot);
+
+        check->origin_known = n > 0;
+        check->origin_shared = n > 1;
+    } else {
+        check->origin_known = podtable_find_name(snapshot, check->origin, strlen(check->origin)) != NULL;
+    }
+}
+
+static bool is_origin(const struct check *check, const struct pool_pod *pod)
 {
     if (check->origin_addr.family != 0)
-        return by_addr && addr_equal(pool_pod_addr(pod), &check->origin_addr);
+        return !check->origin_shared && addr_equal(pool_pod_addr(pod), &check->origin_addr);
     return strcmp(pool_pod_name(pod), check->origin) == 0;
 }
 
@@ -270,7 +277,6 @@ static int add_new(struct check *check)
     struct pool *pool = check->checker->settings.pool;
     int64_t now = loop_now_ns(check->checker->settings.loop);
     size_t size = pool_size(pool), n_known = 0;
-    bool by_addr = check->origin_addr.family != 0 && !is_shared_address(check);
     const struct pool_pod **known = calloc(check->n_peers + 1, sizeof(struct pool_pod *));
     struct peer_chunk *chunk = calloc(1, sizeof(*chunk) + size * sizeof(chunk->peers[0]));
 
@@ -283,7 +289,7 @@ static int add_new(struct check *check)
     for (size_t i = 0; i < size; i++) {
         struct pool_pod *pod = pool_get(pool, i);
 
-        if (!is_origin(check, pod, by_addr) &&
+        if (!is_origin(check, pod) &&
             (n_known == 0 || !bsearch(&pod, known, n_known, sizeof(*known), compare_pods)))
             add_peer(check, chunk, pod, now);
     }
@@ -297,25 +303,29 @@ static int add_new(struct check *check)
     return 0;
 }
 
-/* Brings the check's peers up to the pool's pods. 0, or -1 if memory is out. */
-static int follow_table(struct check *check)
+/* Brings pool and peers up to the table. Whatever keeps it from that is a refusal: nothing may be said of a list that is
+ * known to be an old one. */
+static enum check_refusal follow_table(struct check *check)
 {
     const struct checker_settings *settings = &check->checker->settings;
     const struct podtable_snapshot *snapshot;
 
-    /* One atomic load where nothing has changed. The table is looked at itself, not the message that tells of a change:
-     * a pod that is in it must be asked before Synced is said. */
-    if (check->generation == pool_generation(settings->pool) && !podtable_reader_changed(settings->table))
-        return 0;
-    podtable_reader_snapshot(settings->table, &snapshot);
-    if (pool_update(settings->pool, snapshot) < 0)
-        return -1;
+    /* Before the snapshot: after it, it could speak of a newer list than the snapshot's. */
+    if (podtable_scrapes(settings->table).last == PODTABLE_SCRAPE_TOO_MANY)
+        return CHECK_TOO_MANY_PODS;
+    /* Cheap where nothing has changed. The table is looked at itself, not the message that tells of a change: a pod that
+     * is in it must be asked before Synced is said. */
+    if (podtable_reader_snapshot(settings->table, &snapshot) == PODTABLE_READ_NO_MEMORY ||
+        pool_update(settings->pool, snapshot) < 0)
+        return CHECK_OVERLOADED;
+    if (check->generation == snapshot->generation)
+        return CHECK_ACCEPTED;
     look_up_origin(check, snapshot);
     drop_gone(check);
     if (add_new(check) < 0)
-        return -1;
+        return CHECK_OVERLOADED;
     check->generation = snapshot->generation;
-    return 0;
+    return CHECK_ACCEPTED;
 }
 
 /* ---- the end ---- */
@@ -356,16 +366,14 @@ static const enum scoreboard_metric verdict_metrics[VERDICTS] = {
 };
 
 /* The result stands: no more timers, no more steps; told in a turn's task phase, never from within a probe's end. */
-static void conclude(struct check *check, enum check_refusal refusal)
+static void conclude(struct check *check, enum check_refusal refusal, enum verdict verdict)
 {
     struct scoreboard *board = check->checker->settings.board;
+
     check->state = CHECK_DONE;
     check->refusal = refusal;
+    check->verdict = verdict;
     check->ended_ns = loop_now_ns(check->checker->settings.loop);
-    /* A refresh that is still awaited may bring peers: these are unfinished too. */
-    check->verdict = check->refresh_pending
-                         ? VERDICT_TIMEOUT
-                         : verdict_of(check->n_peers, check->n_expected, check->n_unfinished);
     loop_timer_cancel(&check->deadline);
     loop_timer_cancel(&check->wake);
     if (refusal == CHECK_ACCEPTED) {
@@ -375,20 +383,21 @@ static void conclude(struct check *check, enum check_refusal refusal)
     loop_task_post(check->checker->settings.loop, &check->again);
 }
 
-/* Everybody has answered. With nobody to ask, only a known origin makes that a Synced. */
-static void conclude_finished(struct check *check)
+/* With nobody to ask, only a known origin makes a verdict. */
+static void conclude_asked(struct check *check, enum verdict verdict)
 {
     bool somebody = check->n_peers > 0 || (check->origin_known && strcmp(check->origin, "-") != 0);
 
-    conclude(check, somebody ? CHECK_ACCEPTED : CHECK_NO_PODS);
+    conclude(check, somebody ? CHECK_ACCEPTED : CHECK_NO_PODS, verdict);
 }
 
 static void on_deadline_due(struct loop_timer *timer)
 {
     struct check *check = container_of(timer, struct check, deadline);
 
+    /* Somebody is unfinished, or a refresh is still awaited, which may bring others. */
     if (check->state == CHECK_RUNNING)
-        conclude(check, CHECK_ACCEPTED);
+        conclude_asked(check, VERDICT_TIMEOUT);
 }
 
 /* ---- going on ---- */
@@ -408,31 +417,43 @@ static bool ask_due(struct check *check)
     return true;
 }
 
+/* For the next peer that is due, if nothing else happens before. */
+static void set_wake(struct check *check)
+{
+    int64_t wake = schedule_wake_ns(&check->schedule);
+    int64_t again = loop_now_ns(check->checker->settings.loop) + REFRESH_AGAIN_NS;
+
+    if (check->refresh_wanted && again < wake)
+        wake = again;
+    if (wake == SCHEDULE_NEVER)
+        loop_timer_cancel(&check->wake);
+    else if (!check->wake.set || check->wake.due_ns != wake)
+        loop_timer_set(&check->wake, wake);
+}
+
 /* What a check does whenever something has happened. */
 static void step(struct check *check)
 {
-    struct loop *loop = check->checker->settings.loop;
-    int64_t wake;
+    const struct checker_settings *settings = &check->checker->settings;
+    enum check_refusal refusal;
 
     if (check->state == CHECK_DONE)
         return;
     if (check->refresh_pending)
         follow_refresh(check);
-    if (follow_table(check) < 0) {
-        conclude(check, CHECK_OVERLOADED);
+    refusal = follow_table(check);
+    if (refusal != CHECK_ACCEPTED) {
+        conclude(check, refusal, VERDICT_TIMEOUT);
         return;
     }
     if (ask_due(check))
-        loop_task_post(loop, &check->again);
-    if (check->n_unfinished == 0 && !check->refresh_pending) {
-        conclude_finished(check);
-        return;
-    }
-    wake = schedule_wake_ns(&check->schedule);
-    if (wake == SCHEDULE_NEVER)
-        loop_timer_cancel(&check->wake);
-    else if (!check->wake.set || check->wake.due_ns != wake)
-        loop_timer_set(&check->wake, wake);
+        loop_task_post(settings->loop, &check->again);
+    if (check->n_unfinished > 0 || check->refresh_pending)
+        set_wake(check);
+    else if (podtable_reader_changed(settings->table))
+        loop_task_post(settings->loop, &check->again); /* the writer overtook the snapshot: once more */
+    else
+        conclude_asked(check, verdict_of(check->n_peers, check->n_expected, check->n_unfinished));
 }
 
 static void on_wake_due(struct loop_timer *timer)
@@ -515,11 +536,12 @@ struct check *check_start(struct checker *checker, const struct check_request *r
     check = check_new(checker, request);
     if (!check)
         return NULL;
-    if (!check->text || follow_table(check) < 0) {
+    if (check->text)
+        *refusal = follow_table(check);
+    if (*refusal != CHECK_ACCEPTED) {
         check_free(check);
         return NULL;
     }
-    *refusal = CHECK_ACCEPTED;
     if (!check->origin_known)
         want_refresh(check);
     loop_timer_set(&check->deadline, check->deadline_ns);
@@ -529,7 +551,8 @@ struct check *check_start(struct checker *checker, const struct check_request *r
 
 void check_cancel(struct check *check)
 {
-    scoreboard_add(check->checker->settings.board, METRIC_CHECKS_ABANDONED, 1);
+    if (check->state == CHECK_RUNNING) /* else it has been counted by its verdict */
+        scoreboard_add(check->checker->settings.board, METRIC_CHECKS_ABANDONED, 1);
     check_free(check);
 }
 
@@ -562,7 +585,7 @@ void checker_table_changed(struct checker *checker)
     const struct podtable_snapshot *snapshot;
 
     podtable_reader_snapshot(checker->settings.table, &snapshot);
-    /* Without memory the old pods stay, and a check that ends meanwhile sees the old generation: it is asked again. */
+    /* Without memory the old pods stay, and each check tries for itself; none says anything of the old ones. */
     pool_update(checker->settings.pool, snapshot);
     for (struct check *check = checker->checks; check; check = check->next)
         loop_task_post(checker->settings.loop, &check->again);

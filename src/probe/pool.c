@@ -97,6 +97,15 @@ static struct pool_link *find_idle(const struct pool_pod *pod)
     return pl;
 }
 
+/* A pod that is about to leave serves the connections it has and refuses others: these are not tried in a row then. */
+static bool may_open(const struct pool_pod *pod)
+{
+    bool works = pod->n_links > pod->n_opening;
+
+    return !pod->gone && pod->n_links < pod->pool->settings.host_keepalives &&
+           (!works || loop_now_ns(pod->pool->settings.loop) >= pod->retry_ns);
+}
+
 void pool_pod_dispatch(struct pool_pod *pod)
 {
     struct pool_link *pl;
@@ -108,11 +117,8 @@ void pool_pod_dispatch(struct pool_pod *pod)
         if (!pool_link_ask(pl, probe))
             probe_requeue(probe);
     }
-    for (uint32_t opening = pod->n_opening; opening < pod->n_waiting && !pod->gone; opening++) {
-        if (pod->n_links >= pod->pool->settings.host_keepalives)
-            break;
+    for (uint32_t opening = pod->n_opening; opening < pod->n_waiting && may_open(pod); opening++)
         open_one(pod);
-    }
     if (pod->n_links == 0)
         pool_pod_keep_warm(pod);
 }
@@ -148,7 +154,6 @@ static void count_failure(struct pool_pod *pod)
     struct pool *pool = pod->pool;
     int64_t now = loop_now_ns(pool->settings.loop);
 
-    scoreboard_add(pool->settings.board, METRIC_LINKS_FAILED, 1);
     if (pod->failures++ == 0)
         pod->first_failure_ns = now;
     if (!pod->down && pod->failures >= DOWN_FAILURES && now - pod->first_failure_ns >= DOWN_SPAN_NS) {
@@ -160,16 +165,21 @@ static void count_failure(struct pool_pod *pod)
 
 void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char *reason)
 {
-    bool alone = pod->n_links == 0;
+    struct pool *pool = pod->pool;
 
     pool_pod_set_reason(pod, reason);
     pod->failure = failure == LINK_TLS_FAILED ? PROBE_TLS : PROBE_CONNECT;
     if (failure != LINK_NO_RESOURCES)
+        scoreboard_add(pool->settings.board, METRIC_LINKS_FAILED, 1);
+    /* With a connection that works, the others' failure only means a longer queue: such a pod is not down. */
+    if (pod->n_links > pod->n_opening) {
+        pod->retry_ns = loop_now_ns(pool->settings.loop) + FAILED_MIN_NS;
+        return;
+    }
+    if (failure != LINK_NO_RESOURCES)
         count_failure(pod);
     pool_pod_keep_warm(pod);
-    /* With a connection that works, the others' failure only means a longer queue. */
-    if (pod->n_links == pod->n_opening)
-        fail_waiting(pod, alone || pod->down);
+    fail_waiting(pod, pod->n_links == 0 || pod->down);
 }
 
 void pool_pod_answered(struct pool_pod *pod, int status)

@@ -190,41 +190,19 @@ static void note_unasked(struct pool_pod *pod)
         pool->events.on_unasked(pool->arg, pod);
 }
 
-/* The pod has ended the connection, by its FIN or an error. */
-static void exchange_ended(struct pool_link *pl)
-{
-    if (pl->answered && http_response_end(&pl->response) == HTTP_DONE) {
-        struct probe *probe = pl->probe;
-        struct pool_pod *pod = pl->pod;
-        int status = pl->response.status;
-
-        pool_pod_hold(pod);
-        pl->probe = NULL;
-        if (probe)
-            probe->link = NULL;
-        pool_link_close(pl);
-        pool_pod_answered(pod, status);
-        if (probe)
-            probe_finish(probe, probe_outcome_of(status), (uint16_t)status);
-        pool_pod_dispatch(pod);
-        pool_pod_drop(pod);
-    } else if (pl->kept && !pl->answered) {
-        scoreboard_add(pl->pod->pool->settings.board, METRIC_PROBES_RESENT, 1);
-        break_link(pl, PROBE_NONE, NULL);
-    } else {
-        break_link(pl, PROBE_BROKEN,
-                   pl->answered ? "the connection ended in the middle of an answer"
-                                : "the connection ended before an answer");
-    }
-}
-
 static void exchange_done(struct pool_link *pl, bool surplus)
 {
     struct probe *probe = pl->probe;
     struct pool_pod *pod = pl->pod;
     int status = pl->response.status;
-    bool keep = pl->response.keep_alive && !surplus && is_trusted(pod) && pl->sent == pl->text->len && !pod->gone;
+    bool asked = pl->sent == pl->text->len;
+    bool keep = pl->response.keep_alive && !surplus && is_trusted(pod) && asked && !pod->gone;
 
+    /* A refusal may come early; nothing else that comes before the whole question says anything about its token. */
+    if (!asked && probe_outcome_of(status) != PROBE_STATUS) {
+        break_link(pl, PROBE_BROKEN, "an answer came before the question was sent");
+        return;
+    }
     pool_pod_hold(pod);
     pl->probe = NULL;
     if (probe)
@@ -246,6 +224,22 @@ static void exchange_done(struct pool_link *pl, bool surplus)
         probe_finish(probe, probe_outcome_of(status), (uint16_t)status);
     pool_pod_dispatch(pod);
     pool_pod_drop(pod);
+}
+
+/* The connection has ended: by the pod's FIN, or by an error, after which nobody knows what is missing. */
+static void exchange_ended(struct pool_link *pl, bool fin)
+{
+    if (fin && pl->answered && http_response_end(&pl->response) == HTTP_DONE) {
+        exchange_done(pl, false);
+    } else if (pl->kept && !pl->answered) {
+        if (pl->probe)
+            scoreboard_add(pl->pod->pool->settings.board, METRIC_PROBES_RESENT, 1);
+        break_link(pl, PROBE_NONE, NULL);
+    } else {
+        break_link(pl, PROBE_BROKEN,
+                   pl->answered ? "the connection ended in the middle of an answer"
+                                : "the connection ended before an answer");
+    }
 }
 
 /* Bytes of an answer. True if the exchange goes on. */
@@ -304,7 +298,7 @@ static void busy_event(struct pool_link *pl)
         if (n == LINK_AGAIN)
             return;
         if (n <= 0) {
-            exchange_ended(pl);
+            exchange_ended(pl, n == 0);
             return;
         }
     } while (feed(pl, pool->recv, (size_t)n));

@@ -63,8 +63,9 @@ struct pool_pod {
     struct probe *waiting_first, *waiting_last;
     uint32_t n_waiting;
 
-    uint32_t failures;             /* connections in a row that could not be opened */
+    uint32_t failures;             /* connections in a row that could not be opened, with none that works */
     int64_t first_failure_ns;      /* of that row */
+    int64_t retry_ns;              /* beside one that works, no further one is opened before */
     int64_t backoff_ns;            /* before the next attempt in the background; 0 after an answer */
     struct loop_timer reopen;
     enum probe_outcome failure;    /* how the last one failed: PROBE_CONNECT or PROBE_TLS */

@@ -177,7 +177,7 @@ static void on_limit_due(struct loop_timer *timer)
         pool_pod_set_reason(pod, "no connection within connection_timeout");
     } else {
         pool_pod_set_reason(pod, probe->link ? "no answer within connection_timeout"
-                                             : "all host_keepalives connections are in use");
+                                             : "no connection was free within connection_timeout");
     }
     probe_finish(probe, outcome, 0);
 }
