@@ -31,7 +31,7 @@
 #define BACKOFF_MIN_MS 800
 #define BACKOFF_MAX_MS 30000
 #define RETRY_AFTER_MAX_MS 60000 /* a server (or what stands before it) must not blind us for longer */
-#define PAGES_MAX 1000           /* of one read: a server that never ends is not read for ever */
+#define PAGES_MAX 200            /* of one read: a server that never ends is not read for ever */
 #define PATH_MAX_BYTES 60000
 #define RESTARTS_MAX 1 /* of one read, after a continue token has expired */
 

@@ -35,4 +35,12 @@ tests_unit_pods_test_kube_select_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 tests_unit_pods_test_static_SOURCES = tests/unit/pods/test_static.c
 tests_unit_pods_test_static_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_static_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
+if HAVE_SYSTEM_TESTS
+check_PROGRAMS += tests/unit/pods/test_source
+TESTS += tests/unit/pods/test_source
+tests_unit_pods_test_source_SOURCES = tests/unit/pods/test_source.c
+tests_unit_pods_test_source_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_source_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 endif
+endif
+EXTRA_DIST += tests/fakes/kube_api.py

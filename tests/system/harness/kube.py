@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import ssl
+import sys
 import tempfile
 import threading
 import urllib.parse
@@ -20,6 +21,7 @@ def recording(name):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two writes: the second would wait for an ACK, 40 ms
 
     def do_GET(self):
         self.server.kube.answer(self)
@@ -48,6 +50,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """A client that ends the connection, or does not trust us, is no error of ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 class Kube:
     """`phase` is a set of recordings such as "v1.36-1-settled". `faults` maps a step (deployment, replicasets, pods) to a
     function that answers in its place; `page` cuts lists into pages of so many items."""
@@ -56,8 +67,7 @@ class Kube:
         self.token, self.phase, self.faults, self.page, self.chunks = "token-of-the-account-1", "v1.36-1-settled", {}, 0, 0
         self.asked, self.agents = [], set()
         self.folder = tempfile.mkdtemp(prefix="serviceaccount.", dir=folder)
-        self._server = http.server.ThreadingHTTPServer((address, 0), _Handler)
-        self._server.daemon_threads = True
+        self._server = _Server((address, 0), _Handler)
         self._server.kube = self
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*certs.issued(address))
