@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whole transfers. libcurl does the protocol; what it can't be trusted with is here: a silent server (our own timer, which
- * a byte moves on), ends that look like success, and a handle that is given up from within one of its own callbacks.
+ * Whole transfers. libcurl does the protocol; what it can't be trusted with is here: a silent server (our own
+ * timer, which a byte moves on), ends that look like success, and a handle that is given up from within one
+ * of its own callbacks.
  */
 #include <config.h>
 
@@ -32,10 +33,10 @@ struct fetcher {
 struct fetch {
     struct fetcher *fetcher;
     struct fetch *next, *prev;
-    struct fetch **handle;       /* the caller's; NULL once it was told */
+    struct fetch **handle; /* the caller's; NULL once it was told */
     struct curl_transfer transfer;
     struct loop_timer idle;
-    struct loop_task reap;       /* cancelled: freed outside of libcurl's calls */
+    struct loop_task reap; /* cancelled: freed outside of libcurl's calls */
     int64_t idle_timeout_ns;
     const struct fetch_events *events;
     void *arg;
@@ -62,16 +63,31 @@ static void move_idle(struct fetch *fetch)
         loop_timer_set(&fetch->idle, clock_now_ns() + fetch->idle_timeout_ns);
 }
 
+/* The final head is complete: told once, so that the trailers of a chunked body change nothing. */
 static void tell_head(struct fetch *fetch)
 {
     const char *type = NULL;
 
-    if (fetch->head_told)
+    if (fetch->head_told || status_of(fetch) < 200)
         return;
     fetch->head_told = true;
     curl_easy_getinfo(fetch->easy, CURLINFO_CONTENT_TYPE, &type);
     if (fetch->events->on_head)
         fetch->events->on_head(fetch->arg, status_of(fetch), type ? type : "");
+}
+
+/* CURLOPT_HEADERFUNCTION: one line at a time, an empty one at the end of each head, interim ones (1xx) too
+ * (https://curl.se/libcurl/c/CURLOPT_HEADERFUNCTION.html). Another number than the line's length ends the
+ * transfer. */
+static size_t on_header(char *line, size_t size, size_t n, void *arg) /* NOLINT(*-non-const-parameter) */
+{
+    struct fetch *fetch = arg;
+    size_t len = size * n;
+
+    move_idle(fetch);
+    if (len > 0 && (line[0] == '\r' || line[0] == '\n'))
+        tell_head(fetch);
+    return fetch->handle ? len : len + 1; /* cancelled from on_head */
 }
 
 /* CURLOPT_WRITEFUNCTION: another number than `len` ends the transfer. */
@@ -81,21 +97,10 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     size_t len = size * n;
 
     move_idle(fetch);
-    if (!fetch->handle) /* cancelled from on_head or an earlier on_data */
-        return 0;
-    tell_head(fetch);
-    if (fetch->handle && fetch->events->on_data(fetch->arg, data, len) == 0 && fetch->handle)
+    if (fetch->events->on_data(fetch->arg, data, len) == 0 && fetch->handle)
         return len;
     fetch->refused = true;
     return len + 1;
-}
-
-/* CURLOPT_HEADERFUNCTION: lines are counted as life only. */
-static size_t on_header(char *data, size_t size, size_t n, void *arg) /* NOLINT(readability-non-const-parameter) */
-{
-    (void)data;
-    move_idle(arg);
-    return size * n;
 }
 
 /* ---- the end ---- */
@@ -134,7 +139,8 @@ static enum fetch_end end_of(const struct fetch *fetch, CURLcode code)
     curl_easy_getinfo(fetch->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
     switch (code) {
     case CURLE_OK:
-        return status_of(fetch) >= 200 ? FETCH_COMPLETE : FETCH_BROKEN;
+        return fetch->head_told ? FETCH_COMPLETE
+                                : FETCH_BROKEN; /* cut within the head: libcurl finds it good */
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST:
         return FETCH_NO_CONNECT;
@@ -163,8 +169,11 @@ static void explain(const struct fetch *fetch, CURLcode code, struct fetch_resul
         reason = "the server has been silent for too long";
     else if (fetch->refused)
         reason = "the answer was given up";
+    else if (code == CURLE_OK)
+        reason = "the connection ended within the answer's head";
     if (code == CURLE_PEER_FAILED_VERIFICATION && fetch->trust.names[0])
-        snprintf(result->reason, sizeof(result->reason), "certificate for %.120s: %.110s", fetch->trust.names, reason);
+        snprintf(result->reason, sizeof(result->reason), "certificate for %.120s: %.110s", fetch->trust.names,
+                 reason);
     else
         snprintf(result->reason, sizeof(result->reason), "%.*s", (int)sizeof(result->reason) - 1, reason);
 }
@@ -187,15 +196,11 @@ static void finish(struct fetch *fetch, CURLcode code)
         fetch_free(fetch);
         return;
     }
-    if (result.end == FETCH_COMPLETE)
-        tell_head(fetch); /* an answer without a body */
-    if (fetch->handle) {
-        result.retry_after_ms = retry_after_ms(fetch);
-        explain(fetch, code, &result);
-        *fetch->handle = NULL;
-        fetch->handle = NULL;
-        fetch->events->on_done(fetch->arg, &result);
-    }
+    result.retry_after_ms = retry_after_ms(fetch);
+    explain(fetch, code, &result);
+    *fetch->handle = NULL;
+    fetch->handle = NULL;
+    fetch->events->on_done(fetch->arg, &result);
     fetch_free(fetch);
 }
 
@@ -293,7 +298,8 @@ static int set_options(struct fetch *fetch, const struct fetch_request *request,
     SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
     SET(CURLOPT_MAXAGE_CONN, 55L);
     SET(CURLOPT_MAXLIFETIME_CONN, lifetime_s(fetch->fetcher));
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS));
+    SET(CURLOPT_CONNECTTIMEOUT_MS,
+        (long)(request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS));
     SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     SET(CURLOPT_ERRORBUFFER, fetch->error);
     SET(CURLOPT_WRITEFUNCTION, on_body);
@@ -308,7 +314,8 @@ static int set_options(struct fetch *fetch, const struct fetch_request *request,
     return request->trust ? trust_apply(&fetch->trust, request->trust, easy, err) : 0;
 }
 
-/* "::HOST:PORT" of the request's URL, for CURLOPT_CONNECT_TO, and the URL with `name` in place of its host. */
+/* "::HOST:PORT" of the request's URL, for CURLOPT_CONNECT_TO, and the URL with `name` in place of its host.
+ */
 static CURLUcode rename_host(struct fetch *fetch, CURLU *url, const char *name)
 {
     char *host = NULL, *port = NULL, *renamed = NULL, text[1024];
@@ -333,8 +340,8 @@ static CURLUcode rename_host(struct fetch *fetch, CURLU *url, const char *name)
     return code;
 }
 
-/* The name that the certificate must have is the URL's host for libcurl: where another is wanted, the URL gets that one
- * and the connection is led to the address. */
+/* The name that the certificate must have is the URL's host for libcurl: where another is wanted, the URL
+ * gets that one and the connection is led to the address. */
 static int set_server_name(struct fetch *fetch, const struct fetch_request *request, struct err *err)
 {
     CURLU *url;
@@ -374,8 +381,8 @@ static struct fetch *fetch_new(struct fetcher *fetcher, const struct fetch_event
     return fetch;
 }
 
-int fetch_start(struct fetcher *fetcher, const struct fetch_request *request, const struct fetch_events *events,
-                void *arg, struct fetch **handle, struct err *err)
+int fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
+                const struct fetch_events *events, void *arg, struct fetch **handle, struct err *err)
 {
     struct fetch *fetch = fetch_new(fetcher, events, arg);
 

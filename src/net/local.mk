@@ -16,9 +16,16 @@ src_net_libnet_a_SOURCES = \
 	src/net/trust_curl.h
 
 if HAVE_CRITERION
-NET_SOCKET_TESTS = tests/unit/net/test_listen tests/unit/net/test_stream
+NET_SOCKET_TESTS = \
+	tests/unit/net/test_fetch \
+	tests/unit/net/test_listen \
+	tests/unit/net/test_stream
+NET_RIG = tests/unit/net/fake_server.c tests/unit/net/fake_server.h
 check_PROGRAMS += $(NET_SOCKET_TESTS)
 TESTS += $(NET_SOCKET_TESTS)
+tests_unit_net_test_fetch_SOURCES = tests/unit/net/test_fetch.c $(NET_RIG)
+tests_unit_net_test_fetch_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_fetch_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 tests_unit_net_test_listen_SOURCES = tests/unit/net/test_listen.c
 tests_unit_net_test_listen_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_listen_LDADD = $(NET_LIBS) $(CRITERION_LIBS)

@@ -48,7 +48,7 @@ struct fetch_result {
 };
 
 struct fetch_events {
-    /* The head of the final answer is there. */
+    /* The head of the final answer is complete: at once, not with the body's first byte; no interim one (1xx). */
     void (*on_head)(void *arg, int status, const char *content_type /* "" = none */);
     /* Body bytes in order. Other than 0 ends the transfer with FETCH_REFUSED. */
     int (*on_data)(void *arg, const char *data, size_t len);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A server of a test's own: a child process that does what a script says, one connection after the other,
+ * with blocking calls. It is another process so that a test may use up its own descriptors. Ends with the
+ * test, also with one that fails.
+ */
+#ifndef TESTS_UNIT_NET_FAKE_SERVER_H
+#define TESTS_UNIT_NET_FAKE_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define FAKE_HEAD_BYTES 4096
+
+/* What the child saw; shared memory. What belongs to an answer that has arrived is there. */
+struct fake_seen {
+    unsigned connections, requests;
+    char head[FAKE_HEAD_BYTES]; /* of the last request, NUL-terminated */
+};
+
+struct fake_server {
+    pid_t pid;
+    uint16_t port;
+    int go_fd;
+    struct fake_seen *seen;
+};
+
+struct fake_conn {
+    int fd, go_fd;
+    unsigned number; /* of the connections, from 1 */
+    struct fake_seen *seen;
+};
+
+/* In the child, for each connection; closed when it returns. */
+typedef void fake_script(struct fake_conn *conn);
+
+/* `host`: "127.0.0.1", "::1" or the path of a unix socket. */
+void fake_server_start(struct fake_server *server, const char *host, fake_script *script);
+void fake_server_stop(struct fake_server *server);
+/* Lets one fake_await_go() return. */
+void fake_server_go(struct fake_server *server);
+
+/* ---- for scripts ---- */
+
+/* Reads one head up to its empty line. False at the end of the connection. */
+bool fake_read_head(struct fake_conn *conn);
+void fake_write(struct fake_conn *conn, const char *text);
+void fake_write_bytes(struct fake_conn *conn, const void *data, size_t len);
+/* Waits until the test says so. */
+void fake_await_go(struct fake_conn *conn);
+/* Waits for the other side's end. */
+void fake_await_end(struct fake_conn *conn);
+
+#endif
