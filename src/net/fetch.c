@@ -43,6 +43,7 @@ struct fetch {
     CURL *easy;
     bool in_multi, head_told, refused, silent;
     struct curl_slist *fields, *connect_to;
+    struct trust *shared; /* what `trust` uses: a cancelled transfer may still be connecting */
     struct trust_use trust;
     char error[CURL_ERROR_SIZE];
 };
@@ -119,6 +120,7 @@ static void fetch_free(struct fetch *fetch)
         explicit_bzero(field->data, strlen(field->data)); /* one holds the token */
     curl_slist_free_all(fetch->fields);
     curl_slist_free_all(fetch->connect_to);
+    trust_free(fetch->shared);
     if (fetch->prev)
         fetch->prev->next = fetch->next;
     else
@@ -311,7 +313,10 @@ static int set_options(struct fetch *fetch, const struct fetch_request *request,
 #undef SET
     if (code != CURLE_OK)
         return err_set(err, "%.200s: %s", request->url, curl_easy_strerror(code));
-    return request->trust ? trust_apply(&fetch->trust, request->trust, easy, err) : 0;
+    if (!request->trust)
+        return 0;
+    fetch->shared = trust_share(request->trust);
+    return trust_apply(&fetch->trust, fetch->shared, easy, err);
 }
 
 /* "::HOST:PORT" of the request's URL, for CURLOPT_CONNECT_TO, and the URL with `name` in place of its host.

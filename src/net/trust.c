@@ -18,6 +18,7 @@
 #include "trust_curl.h"
 
 struct trust {
+    unsigned users;
     bool verify;
     X509_STORE *store;
     X509 *cert; /* shown to the other side; NULL = none */
@@ -94,6 +95,7 @@ struct trust *trust_new(const struct trust_settings *settings, struct err *err)
         err_set(err, "CA store: out of memory");
         return NULL;
     }
+    trust->users = 1;
     trust->verify = settings->verify;
     ERR_clear_error();
     if (load_store(trust, settings->ca_file, err) == 0)
@@ -107,9 +109,16 @@ struct trust *trust_new(const struct trust_settings *settings, struct err *err)
     return trust;
 }
 
+struct trust *trust_share(struct trust *trust)
+{
+    if (trust)
+        trust->users++;
+    return trust;
+}
+
 void trust_free(struct trust *trust)
 {
-    if (!trust)
+    if (!trust || --trust->users > 0)
         return;
     X509_STORE_free(trust->store);
     X509_free(trust->cert);

@@ -2,35 +2,48 @@
 /*
  * The way to the API server: where it is, whom to trust, who we are. In a cluster these are the environment
  * and the files of the ServiceAccount, which the kubelet swaps: both are read anew for each request, so that
- * a token is held only while a request is made of it, and a new CA is in force with the next request. One
- * request at a time. https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+ * a token is held only while a request is made of it, and a new CA is in force with the next request.
+ * Several requests may be under way at once (a list, watches).
+ * https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
  */
 #ifndef SYNCER_SRC_PODS_KUBE_CLIENT_H
 #define SYNCER_SRC_PODS_KUBE_CLIENT_H
 
-#include <syncer/base/buf.h>
+#include <stdint.h>
+
 #include <syncer/base/err.h>
 #include <syncer/base/loop.h>
+#include <syncer/conf/conf.h>
 #include <syncer/net/fetch.h>
 
 struct kube_client;
+struct kube_request; /* one that is under way */
 
-/* Reads the environment and tries all files once. `dir` is borrowed. NULL with the reason. */
-struct kube_client *kube_client_new(struct loop *loop, const char *dir, const char *user_agent,
+struct kube_get {
+    const char *path;        /* with its query; copied */
+    int64_t timeout_ms;      /* of the whole, as in fetch.h; 0 = none (a watch) */
+    int64_t idle_timeout_ms; /* no byte for so long ends it; 0 = none */
+};
+
+/* Finds the credentials and tries all files once. `conf` is borrowed. NULL with the reason. */
+struct kube_client *kube_client_new(struct loop *loop, const struct conf *conf, const char *user_agent,
                                     struct err *err);
-/* Cancels what is under way without on_done. NULL is fine. */
+/* Ends what is under way without on_done. Not from within an event. NULL is fine. */
 void kube_client_free(struct kube_client *client);
 
 /* "https://10.0.0.1:443". Borrowed. */
 const char *kube_client_url(const struct kube_client *client);
 
-/* The namespace of the pod itself, appended to `out`. 0 or -1 with the reason. */
-int kube_client_namespace(const char *dir, struct buf *out, struct err *err);
+/* The one of the configuration, else what the credentials come with. Borrowed. */
+const char *kube_client_namespace(const struct kube_client *client);
 
-/* GET of a path with its query. A 401 is not handed on the first time: the request is made again with the
- * token as it is in the file by then. `events` as in fetch.h, borrowed. 0, or -1 with the reason and no
- * event. */
-int kube_client_get(struct kube_client *client, const char *path, const struct fetch_events *events,
-                    void *arg, struct err *err);
+/* GET. *handle is set until the end, as with fetch_start(). A 401 is not handed on the first time: the
+ * request is made again with the token as it is by then. `events` as in fetch.h, borrowed. 0, or -1 with the
+ * reason and no event. */
+int kube_client_get(struct kube_client *client, const struct kube_get *get, const struct fetch_events *events,
+                    void *arg, struct kube_request **handle, struct err *err);
+/* Ends it without on_done; also from within its own on_head and on_data. *handle may be NULL; it is NULL
+ * afterwards. */
+void kube_request_cancel(struct kube_request **handle);
 
 #endif

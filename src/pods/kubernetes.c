@@ -28,6 +28,8 @@
 #include "source_kind.h"
 
 #define PAGE_ITEMS 500
+/* A lost answer must not hold the list back: a plain LIST hangs beyond 75 s while etcd is away. */
+#define REQUEST_TIMEOUT_MS 10000
 #define BACKOFF_MIN_MS 800
 #define BACKOFF_MAX_MS 30000
 #define RETRY_AFTER_MAX_MS 60000 /* a server (or what stands before it) must not blind us for longer */
@@ -40,9 +42,9 @@ enum step { STEP_DEPLOYMENT, STEP_SETS, STEP_PODS, STEPS };
 struct kube_source {
     struct source source;
     const struct conf *conf;
-    struct buf namespace;
     struct kube_client *client;
-    struct loop_timer timer; /* the next read */
+    struct kube_request *request; /* NULL: none under way */
+    struct loop_timer timer;      /* the next read */
     struct json_doc *doc;
     struct kube_list list;
     struct kube_deployment deployment;
@@ -70,11 +72,6 @@ static const struct {
     [STEP_SETS] = {"list", "replicasets", "apps", "/apis/apps/v1", "ReplicaSetList"},
     [STEP_PODS] = {"list", "pods", "", "/api/v1", "PodList"},
 };
-
-static const char *text_of(struct buf *buf)
-{
-    return buf_str(buf);
-}
 
 /* ---- the end of a read ---- */
 
@@ -118,7 +115,7 @@ static void fail(struct kube_source *self, const char *reason, int64_t retry_aft
     respect(self, retry_after_ms);
     failure.retry_ms = set_next_read(self, back_off_ms(self));
     err_set(&failure.reason, "%s %s in namespace %s: %s", steps[self->step].verb, steps[self->step].resource,
-            text_of(&self->namespace), reason);
+            kube_client_namespace(self->client), reason);
     self->source.events->on_failed(self->source.arg, &failure);
 }
 
@@ -282,11 +279,13 @@ static void on_done(void *arg, const struct fetch_result *result)
 static void ask(struct kube_source *self)
 {
     static const struct fetch_events events = {on_head, on_data, on_done};
+    const char *namespace = kube_client_namespace(self->client);
+    struct kube_get get = {.timeout_ms = REQUEST_TIMEOUT_MS};
     struct buf path;
 
     buf_init(&path, PATH_MAX_BYTES);
     buf_addf(&path, "%s/namespaces/", steps[self->step].root);
-    url_encode(&path, self->namespace.data, self->namespace.len);
+    url_encode(&path, namespace, strlen(namespace));
     buf_addf(&path, "/%s", steps[self->step].resource);
     if (self->step == STEP_DEPLOYMENT) {
         buf_add_char(&path, '/');
@@ -294,6 +293,7 @@ static void ask(struct kube_source *self)
     } else {
         add_page(self, &path);
     }
+    get.path = buf_str(&path);
     self->status = 0;
     buf_clear(&self->body);
     err_clear(&self->err);
@@ -301,7 +301,7 @@ static void ask(struct kube_source *self)
         fail(self, "the list does not end", -1);
     else if (path.failed)
         fail(self, "selector and continue token are longer than a request may be", -1);
-    else if (kube_client_get(self->client, buf_str(&path), &events, self, &self->err) < 0)
+    else if (kube_client_get(self->client, &get, &events, self, &self->request, &self->err) < 0)
         fail(self, self->err.text, -1);
     buf_release(&path);
 }
@@ -328,7 +328,6 @@ static void kube_close(struct source *source)
     kube_selection_release(&self->selection);
     json_doc_free(self->doc);
     buf_release(&self->deployment.selector);
-    buf_release(&self->namespace);
     buf_release(&self->next);
     buf_release(&self->body);
     free(self);
@@ -345,14 +344,6 @@ static void kube_refresh(struct source *source)
         loop_timer_set(&self->timer, now > self->not_before_ns ? now : self->not_before_ns);
 }
 
-static int find_namespace(struct kube_source *self, struct err *err)
-{
-    if (!self->conf->namespace)
-        return kube_client_namespace(self->conf->serviceaccount_dir, &self->namespace, err);
-    buf_add_str(&self->namespace, self->conf->namespace);
-    return 0;
-}
-
 static int make_parts(struct kube_source *self, const struct source_settings *settings, struct err *err)
 {
     const struct conf *conf = settings->conf;
@@ -366,9 +357,7 @@ static int make_parts(struct kube_source *self, const struct source_settings *se
     self->doc = json_doc_new(KUBE_OBJECT_MAX_VALUES);
     if (!self->doc || kube_selection_init(&self->selection, &rules) < 0)
         return err_set(err, "out of memory");
-    if (find_namespace(self, err) < 0)
-        return -1;
-    self->client = kube_client_new(settings->loop, conf->serviceaccount_dir, settings->user_agent, err);
+    self->client = kube_client_new(settings->loop, conf, settings->user_agent, err);
     return self->client ? 0 : -1;
 }
 
@@ -381,7 +370,6 @@ static struct source *kube_open(const struct source_settings *settings, struct e
         return NULL;
     }
     self->conf = settings->conf;
-    buf_init(&self->namespace, 256);
     buf_init(&self->deployment.selector, KUBE_SELECTOR_MAX_BYTES);
     buf_init(&self->next, KUBE_CONTINUE_MAX_BYTES);
     buf_init(&self->body, KUBE_OBJECT_MAX_BYTES);
@@ -395,7 +383,7 @@ static struct source *kube_open(const struct source_settings *settings, struct e
     }
     self->list.doc = self->doc;
     snprintf(self->source.description, sizeof(self->source.description),
-             "kubernetes: deployment %.253s/%.253s at %.200s", text_of(&self->namespace),
+             "kubernetes: deployment %.253s/%.253s at %.200s", kube_client_namespace(self->client),
              self->conf->deployment, kube_client_url(self->client));
     loop_timer_set(&self->timer, clock_now_ns());
     return &self->source;

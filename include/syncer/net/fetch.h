@@ -22,7 +22,7 @@ struct fetch_request {
     const char *url;            /* absolute; an IPv6 host in brackets */
     const char *bearer;         /* token for Authorization: Bearer, NULL = none; never shown in any reason */
     const char *accept;         /* NULL = application/json */
-    struct trust *trust;        /* borrowed until on_done; NULL for http */
+    struct trust *trust;        /* shared by the transfer until it is gone; NULL for http */
     const char *server_name;    /* name (or IP) the certificate must have, NULL = the URL's host */
     const char *unix_socket;    /* NULL = TCP */
     int64_t connect_timeout_ms; /* 0 = 5 s */

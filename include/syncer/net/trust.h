@@ -22,7 +22,10 @@ struct trust_settings {
 /* Reads all files. NULL with the reason, which names file and setting. */
 struct trust *trust_new(const struct trust_settings *settings, struct err *err);
 
-/* Connections made with it may live on. NULL is fine. */
+/* One more user: each calls trust_free() once. Returns `trust`, which may be NULL. */
+struct trust *trust_share(struct trust *trust);
+
+/* The last user's call frees it. Connections made with it may live on. NULL is fine. */
 void trust_free(struct trust *trust);
 
 #endif
