@@ -82,15 +82,30 @@ static void add_connection(struct http_exchange *x)
         add_field(&x->out, "Connection", "keep-alive");
 }
 
+#define LENGTH_UNKNOWN SIZE_MAX
+
+/* Where the body will end: by its length, else by its chunks, else, since HTTP/1.0 has none, with the connection. */
+static void add_framing(struct http_exchange *x, size_t len)
+{
+    if (x->status == 204 || x->status == 304) { /* RFC 9110 section 8.6; they have no body either */
+        must(len == 0);
+    } else if (len != LENGTH_UNKNOWN) {
+        buf_addf(&x->out, "Content-Length: %zu\r\n", len);
+    } else {
+        x->chunked = x->req.minor > 0;
+        if (x->chunked)
+            add_field(&x->out, "Transfer-Encoding", "chunked");
+        else
+            x->close = true;
+    }
+}
+
 static void end_head(struct http_exchange *x, const char *content_type, size_t len)
 {
     must(x->status != 0 && !x->answered && (content_type || len == 0));
     if (content_type)
         add_field(&x->out, "Content-Type", content_type);
-    if (x->status != 204 && x->status != 304) /* RFC 9110 section 8.6; they have no body either */
-        buf_addf(&x->out, "Content-Length: %zu\r\n", len);
-    else
-        must(len == 0);
+    add_framing(x, len);
     add_connection(x);
     buf_add(&x->out, "\r\n", 2);
     x->answered = true;
@@ -114,6 +129,61 @@ void http_answer_end_buf(struct http_exchange *x, const char *content_type, stru
     } else {
         x->out_body = *body;
         buf_init(body, body->limit);
+    }
+    conn_answered(x->conn);
+}
+
+/* A chunk's head goes behind the answer's, or alone into the empty buffer in front of the slice: RFC 9112 section 7.1. */
+static void frame_slice(struct http_exchange *x, bool more)
+{
+    size_t len = x->out_body.len;
+
+    if (x->chunked && len > 0) {
+        buf_addf(&x->out, "%zx\r\n", len);
+        buf_add(&x->out_body, "\r\n", 2);
+    }
+    if (x->chunked && !more)
+        buf_add(&x->out_body, "0\r\n\r\n", 5);
+    if (!more)
+        exchange_drop_producer(x);
+}
+
+bool answer_next_slice(struct http_exchange *x)
+{
+    if (!x->producer)
+        return false;
+    x->sent_before += x->sent;
+    x->sent = 0;
+    buf_clear(&x->out);
+    buf_clear(&x->out_body);
+    frame_slice(x, x->producer->next(x->producer, &x->out_body));
+    return true;
+}
+
+#define SLICE_FRAME_BYTES 7 /* behind it */
+
+void http_answer_end_producer(struct http_exchange *x, const char *content_type, struct http_producer *producer)
+{
+    struct buf slice;
+    bool more;
+
+    x->producer = producer;
+    buf_init(&slice, HTTP_SLICE_MAX);
+    more = producer->next(producer, &slice);
+    if (!more)
+        exchange_drop_producer(x);
+    if (!more || slice.failed) {
+        http_answer_end_buf(x, content_type, &slice);
+        return;
+    }
+    end_head(x, content_type, LENGTH_UNKNOWN);
+    if (exchange_is_head(x)) {
+        exchange_drop_producer(x);
+        buf_release(&slice);
+    } else {
+        x->out_body = slice;
+        x->out_body.limit = HTTP_SLICE_MAX + SLICE_FRAME_BYTES;
+        frame_slice(x, true);
     }
     conn_answered(x->conn);
 }

@@ -50,6 +50,8 @@ enum go step_write(struct conn *conn)
     conn->spent += (uint32_t)sent;
     if (x->sent < x->out.len + x->out_body.len)
         return GO_WAIT; /* the rest in a later turn, even if there should be room already */
+    if (answer_next_slice(x))
+        return GO_WAIT; /* one a turn, as above */
     conn_enter(conn, CONN_LOG);
     return GO_ON;
 }
@@ -63,7 +65,7 @@ static void log_access(const struct http_exchange *x)
     log_info("request", LOG_BYTES("method", bytes + req->method_name.off, req->method_name.len),
              LOG_BYTES("path", bytes + req->path.off, req->path.len), LOG_INT("status", x->status),
              LOG_INT("ms", (loop_now_ns(x->conn->server->loop) - x->began_ns) / NS_PER_MS),
-             LOG_INT("bytes", x->sent));
+             LOG_INT("bytes", x->sent_before + x->sent));
 }
 
 enum go step_log(struct conn *conn)

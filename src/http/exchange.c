@@ -39,6 +39,15 @@ static void destroy(struct http_exchange *x)
     free(x);
 }
 
+void exchange_drop_producer(struct http_exchange *x)
+{
+    struct http_producer *producer = x->producer;
+
+    x->producer = NULL;
+    if (producer)
+        producer->release(producer);
+}
+
 /* All but what has been read. */
 static void reset(struct http_exchange *x)
 {
@@ -50,6 +59,8 @@ static void reset(struct http_exchange *x)
     x->status = 0;
     x->answered = x->close = false;
     x->sent = 0;
+    x->sent_before = 0;
+    x->producer = NULL;
     buf_clear(&x->path);
     buf_clear(&x->out);
     buf_release(&x->out_body);
@@ -96,6 +107,7 @@ void exchange_give_back(struct conn *conn)
         return;
     explicit_bzero(x->in.data, x->in_peak); /* tokens; what the buffer has grown out of was wiped then */
     x->in_peak = 0;
+    exchange_drop_producer(x);
     shrink(&x->in);
     shrink(&x->path);
     shrink(&x->out);

@@ -37,8 +37,11 @@ struct http_exchange {
     bool answered;       /* `out` and `out_body` are complete */
     bool close;          /* the connection ends with this answer */
     struct buf out;      /* head of the answer, and a body that was copied */
-    struct buf out_body; /* a body whose memory was taken over */
+    struct buf out_body; /* a body whose memory was taken over, or the slice at hand */
     size_t sent;         /* of out and out_body together */
+    uint64_t sent_before; /* with slices that are out */
+    struct http_producer *producer; /* of the slices that are still to come; NULL = none */
+    bool chunked;                   /* how these are framed */
 };
 
 enum conn_state {
@@ -119,6 +122,8 @@ void exchange_give_back(struct conn *conn);
 void exchange_free_all(struct http_server *server);
 /* This request is done with: ready for the one behind it. `in` keeps what has come of that. */
 void exchange_next(struct http_exchange *x);
+/* Releases the producer, if there is one. */
+void exchange_drop_producer(struct http_exchange *x);
 /* Throws away what has come of the body. DONE (body_done), MORE or BAD. */
 enum http_progress exchange_skip_body(struct http_exchange *x);
 /* Decodes the path. false if memory is out. */
@@ -128,6 +133,8 @@ bool exchange_is_head(const struct http_exchange *x);
 
 /* --- answer.c --- */
 
+/* What was at hand is out: makes the next slice. False if the answer is complete. */
+bool answer_next_slice(struct http_exchange *x);
 /* The server's own answer of an error. `allow` is the Allow field, or NULL. */
 void answer_error(struct http_exchange *x, int status, const char *allow, const char *detail);
 

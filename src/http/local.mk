@@ -22,6 +22,7 @@ HTTP_TESTS = \
 	tests/unit/http/test_lifecycle \
 	tests/unit/http/test_limits \
 	tests/unit/http/test_server \
+	tests/unit/http/test_slices \
 	tests/unit/http/test_wipe
 HTTP_RIG = tests/unit/http/rig.c tests/unit/http/rig.h
 check_PROGRAMS += $(HTTP_TESTS)
@@ -38,6 +39,9 @@ tests_unit_http_test_limits_LDADD = $(HTTP_LIBS) $(CRITERION_LIBS)
 tests_unit_http_test_server_SOURCES = tests/unit/http/test_server.c $(HTTP_RIG)
 tests_unit_http_test_server_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_http_test_server_LDADD = $(HTTP_LIBS) $(CRITERION_LIBS)
+tests_unit_http_test_slices_SOURCES = tests/unit/http/test_slices.c $(HTTP_RIG)
+tests_unit_http_test_slices_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_http_test_slices_LDADD = $(HTTP_LIBS) $(CRITERION_LIBS)
 tests_unit_http_test_wipe_SOURCES = tests/unit/http/test_wipe.c $(HTTP_RIG)
 tests_unit_http_test_wipe_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_http_test_wipe_LDADD = $(HTTP_LIBS) $(CRITERION_LIBS)

@@ -50,6 +50,21 @@ void http_answer_field(struct http_exchange *x, const char *name, const char *va
 void http_answer_end(struct http_exchange *x, const char *content_type, const void *body, size_t len);
 /* As http_answer_end(), but takes the memory of `body` (released or emptied when it is out). */
 void http_answer_end_buf(struct http_exchange *x, const char *content_type, struct buf *body);
+/* A body that is made while it goes out, a slice each time the client has taken the one before, so that a long one holds
+ * neither the loop nor more memory than a slice. Part of a struct of the handler's own. */
+struct http_producer {
+    /* Appends the next slice, some HTTP_SLICE_BYTES and never more than HTTP_SLICE_MAX, and says whether there is more.
+     * It may append nothing where there was much to look at and nothing to say. A buffer that has failed ends the
+     * connection. The first call comes from within http_answer_end_producer(), the others from the loop. */
+    bool (*next)(struct http_producer *producer, struct buf *out);
+    /* Once, after the last slice or when the client is gone. */
+    void (*release)(struct http_producer *producer);
+};
+#define HTTP_SLICE_BYTES ((size_t)16 * 1024)
+#define HTTP_SLICE_MAX ((size_t)64 * 1024)
+/* As http_answer_end() with the body of `producer`, which is the exchange's from now on. A body of one slice goes out
+ * with its length, a longer one chunked, or to a client of HTTP/1.0 until the connection ends. */
+void http_answer_end_producer(struct http_exchange *x, const char *content_type, struct http_producer *producer);
 /* A whole answer as application/problem+json (RFC 9457): begin, the caller's fields, then this. */
 void http_answer_end_problem(struct http_exchange *x, const char *detail);
 /* "Not Found"; "" for a status without a name. */

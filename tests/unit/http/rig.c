@@ -73,6 +73,48 @@ static void handle_later(struct http_exchange *x, void *app)
     rig->later[rig->n_later++] = x;
 }
 
+struct slices {
+    struct http_producer producer;
+    struct rig *rig;
+    unsigned made;
+};
+
+static bool next_slice(struct http_producer *producer, struct buf *out)
+{
+    struct slices *s = container_of(producer, struct slices, producer);
+    bool last = s->made + 1 == s->rig->slices.n;
+    size_t len = last && s->rig->slices.fail ? HTTP_SLICE_MAX + 100 : s->rig->slices.bytes;
+    char *to = buf_reserve(out, len);
+
+    if (to && len > 0) {
+        memset(to, 's', len);
+        to[0] = (char)('0' + s->made % 10);
+        out->len += len;
+    }
+    s->made++;
+    s->rig->slices.made++;
+    return !last;
+}
+
+static void release_slices(struct http_producer *producer)
+{
+    struct slices *s = container_of(producer, struct slices, producer);
+
+    s->rig->slices.released++;
+    free(s);
+}
+
+static void handle_slices(struct http_exchange *x, void *app)
+{
+    struct slices *s = calloc(1, sizeof(*s));
+
+    cr_assert(s);
+    s->rig = app;
+    s->producer = (struct http_producer){.next = next_slice, .release = release_slices};
+    http_answer_begin(x, 200);
+    http_answer_end_producer(x, "text/plain", &s->producer);
+}
+
 static void on_error(struct http_exchange *x, int status, void *app)
 {
     char text[8];
@@ -84,7 +126,7 @@ static void on_error(struct http_exchange *x, int status, void *app)
 
 static const struct http_route routes[] = {
     {"/", handle_empty, ""},  {"/text", handle_text, ""},   {"/token", handle_token, ""},
-    {"/big", handle_big, ""}, {"/later", handle_later, ""},
+    {"/big", handle_big, ""}, {"/later", handle_later, ""}, {"/slices", handle_slices, ""},
 };
 
 /* --- the server --- */

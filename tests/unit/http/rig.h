@@ -14,6 +14,7 @@
 
 /* Paths: "/" empty; "/text" "hello\n"; "/token" what came as X-Auth-Token: "COUNT VALUE"; "/big"
  * RIG_BIG_BYTES;
+ * "/slices" as `slices` says;
  * "/later" is kept in `later` for the test to answer. */
 struct rig {
     struct loop *loop;
@@ -23,6 +24,12 @@ struct rig {
     int last_status; /* of the last answer that is out */
     struct http_exchange *later[8];
     unsigned n_later, aborted;
+    struct {
+        unsigned n;   /* slices of a body; the first byte of each is its number: '0', '1' ... */
+        size_t bytes; /* of each; 0 = these are empty but the last */
+        bool fail;    /* the last one does not fit */
+        unsigned made, released;
+    } slices;
     bool empty;
 };
 
