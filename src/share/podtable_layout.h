@@ -104,14 +104,16 @@ struct podtable_list {
     struct podtable_pod *pods; /* what the view's pointers point to */
     uint32_t *by_name, *by_addr;
     size_t room;
+    uint32_t holders; /* an own allocation, kept off the reader's turns, for as long as there are any */
 };
 
 struct podtable_reader {
     struct shm_object object;
     const struct podtable_header *header;
     uint32_t max_pods; /* checked at attaching; the header's is not read again */
-    unsigned current;  /* the list in use; the other one is filled next */
-    struct podtable_list lists[2];
+    struct podtable_list *current; /* the list in use */
+    struct podtable_list *spare;   /* the one to be filled next; NULL = to be made */
+    unsigned held;                 /* lists that have holders */
 };
 
 #endif

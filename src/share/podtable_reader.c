@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include <syncer/base/macros.h>
+#include <syncer/base/must.h>
 
 #include "podtable_layout.h"
 
@@ -40,6 +41,12 @@ struct podtable_reader *podtable_attach(int fd, struct err *err)
         err_set(err, "pod table: out of memory");
         return NULL;
     }
+    reader->current = calloc(1, sizeof(*reader->current));
+    if (!reader->current) {
+        err_set(err, "pod table: out of memory");
+        podtable_detach(reader);
+        return NULL;
+    }
     if (shm_object_attach(&reader->object, fd, PROT_READ, sizeof(struct podtable_header), err) < 0 ||
         check_header(&reader->object, err) < 0) {
         err_context(err, "pod table");
@@ -59,19 +66,28 @@ static void release_list(struct podtable_list *list)
     *list = (struct podtable_list){0};
 }
 
+static void free_list(struct podtable_list *list)
+{
+    if (!list)
+        return;
+    must(list->holders == 0);
+    release_list(list);
+    free(list);
+}
+
 void podtable_detach(struct podtable_reader *reader)
 {
     if (!reader)
         return;
-    for (size_t i = 0; i < ARRAY_LEN(reader->lists); i++)
-        release_list(&reader->lists[i]);
+    free_list(reader->current);
+    free_list(reader->spare);
     shm_object_release(&reader->object);
     free(reader);
 }
 
 bool podtable_reader_changed(const struct podtable_reader *reader)
 {
-    return latch_read_begin(&reader->header->latch) != reader->lists[reader->current].view.generation;
+    return latch_read_begin(&reader->header->latch) != reader->current->view.generation;
 }
 
 /* Room for `n` pods. The list's old content is not kept: it is the one that is not in use. */
@@ -155,23 +171,63 @@ static enum podtable_read read_once(struct podtable_reader *reader, struct podta
     return PODTABLE_READ_DONE;
 }
 
+/* Fills the spare list and takes it in turn. The one before becomes the spare, unless it is held: its holders have it
+ * then. */
+static enum podtable_read read_list(struct podtable_reader *reader)
+{
+    enum podtable_read result;
+    int attempts = READ_ATTEMPTS;
+    struct podtable_list *before = reader->current;
+
+    if (!reader->spare)
+        reader->spare = calloc(1, sizeof(*reader->spare));
+    if (!reader->spare)
+        return PODTABLE_READ_NO_MEMORY;
+    do
+        result = read_once(reader, reader->spare);
+    while (result == PODTABLE_READ_OVERTAKEN && --attempts > 0);
+    if (result != PODTABLE_READ_DONE)
+        return result;
+    reader->current = reader->spare;
+    reader->spare = before->holders > 0 ? NULL : before;
+    return result;
+}
+
 enum podtable_read podtable_reader_snapshot(struct podtable_reader *reader,
                                             const struct podtable_snapshot **snapshot)
 {
-    unsigned spare = reader->current ^ 1;
     enum podtable_read result = PODTABLE_READ_DONE;
 
-    if (podtable_reader_changed(reader)) {
-        int attempts = READ_ATTEMPTS;
-
-        do
-            result = read_once(reader, &reader->lists[spare]);
-        while (result == PODTABLE_READ_OVERTAKEN && --attempts > 0);
-        if (result == PODTABLE_READ_DONE)
-            reader->current = spare;
-    }
-    *snapshot = &reader->lists[reader->current].view;
+    if (podtable_reader_changed(reader))
+        result = read_list(reader);
+    *snapshot = &reader->current->view;
     return result;
+}
+
+const struct podtable_snapshot *podtable_snapshot_hold(struct podtable_reader *reader)
+{
+    struct podtable_list *list = reader->current;
+
+    if (list->holders == 0 && reader->held == PODTABLE_HELD_MAX)
+        return NULL;
+    if (list->holders++ == 0)
+        reader->held++;
+    return &list->view;
+}
+
+void podtable_snapshot_drop(struct podtable_reader *reader, const struct podtable_snapshot *snapshot)
+{
+    struct podtable_list *list;
+
+    if (!snapshot)
+        return;
+    list = container_of((uintptr_t)snapshot, struct podtable_list, view); /* const for its holders only */
+    must(list->holders > 0);
+    if (--list->holders > 0)
+        return;
+    reader->held--;
+    if (list != reader->current)
+        free_list(list);
 }
 
 int64_t podtable_read_age(const struct podtable_reader *reader, int64_t now_ns)

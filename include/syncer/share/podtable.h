@@ -87,7 +87,7 @@ void podtable_scrape_end(struct podtable *table, enum podtable_scrape outcome);
 
 /* ---- a worker ---- */
 
-struct podtable_reader; /* the read-only mapping and two snapshots on the heap, used in turn */
+struct podtable_reader; /* the read-only mapping, and snapshots on the heap: two used in turn, and those that are held */
 
 struct podtable_snapshot {
     uint64_t generation; /* 0: no list has been read yet */
@@ -119,6 +119,14 @@ enum podtable_read {
  * 50 ns a pod. */
 enum podtable_read podtable_reader_snapshot(struct podtable_reader *reader,
                                             const struct podtable_snapshot **snapshot);
+
+/* Takes hold of the snapshot in hand: it stays as it is until it is dropped, whatever else is read. Nothing is copied,
+ * and all holders of one generation share it. NULL if PODTABLE_HELD_MAX other ones are held already, since each is as
+ * large as the table. */
+#define PODTABLE_HELD_MAX 8
+const struct podtable_snapshot *podtable_snapshot_hold(struct podtable_reader *reader);
+/* Once for each hold, before podtable_detach(). NULL is fine. */
+void podtable_snapshot_drop(struct podtable_reader *reader, const struct podtable_snapshot *snapshot);
 
 /* ns since the source was last read well (never negative), or -1 if it never was. */
 int64_t podtable_read_age(const struct podtable_reader *reader, int64_t now_ns);

@@ -254,3 +254,68 @@ Test(podtable, a_snapshot_outlives_the_writer)
     table = NULL;
     cr_expect(snapshot()->n == 1 && snapshot()->pods[0].id == 1);
 }
+
+/* ---- snapshots that are held ---- */
+
+static void publish_one(uint64_t id)
+{
+    struct podtable_pod one = pod(id, "a", "10.0.0.1");
+
+    publish(&one, 1);
+    snapshot();
+}
+
+Test(podtable, a_held_snapshot_stays_whatever_is_read)
+{
+    const struct podtable_snapshot *first, *same, *second;
+
+    publish_one(1);
+    first = podtable_snapshot_hold(reader);
+    same = podtable_snapshot_hold(reader);
+    cr_assert(first && same == first);
+    publish_one(2);
+    second = podtable_snapshot_hold(reader);
+    for (uint64_t id = 3; id < 30; id++)
+        publish_one(id);
+    cr_expect(first->n == 1 && first->pods[0].id == 1 && first->generation == 1);
+    cr_expect(second->n == 1 && second->pods[0].id == 2);
+    cr_expect(podtable_find_name(first, "a", 1) == &first->pods[0]);
+    cr_expect_eq(snapshot()->pods[0].id, 29);
+    podtable_snapshot_drop(reader, first);
+    cr_expect_eq(same->pods[0].id, 1);
+    podtable_snapshot_drop(reader, same);
+    podtable_snapshot_drop(reader, second);
+    podtable_snapshot_drop(reader, NULL);
+}
+
+Test(podtable, one_that_is_dropped_in_its_turn_is_used_again)
+{
+    const struct podtable_snapshot *held;
+
+    publish_one(1);
+    held = podtable_snapshot_hold(reader);
+    podtable_snapshot_drop(reader, held);
+    publish_one(2);
+    publish_one(3);
+    cr_expect(snapshot() == held && held->pods[0].id == 3);
+}
+
+Test(podtable, as_many_generations_are_held_as_may_be)
+{
+    const struct podtable_snapshot *held[PODTABLE_HELD_MAX];
+
+    for (size_t i = 0; i < PODTABLE_HELD_MAX; i++) {
+        publish_one(i + 1);
+        held[i] = podtable_snapshot_hold(reader);
+        cr_assert(held[i] && held[i]->pods[0].id == i + 1);
+    }
+    cr_expect_eq(podtable_snapshot_hold(reader), held[PODTABLE_HELD_MAX - 1]);
+    podtable_snapshot_drop(reader, held[PODTABLE_HELD_MAX - 1]);
+    publish_one(100);
+    cr_expect_null(podtable_snapshot_hold(reader));
+    podtable_snapshot_drop(reader, held[3]);
+    held[3] = podtable_snapshot_hold(reader);
+    cr_assert(held[3] && held[3]->pods[0].id == 100);
+    for (size_t i = 0; i < PODTABLE_HELD_MAX; i++)
+        podtable_snapshot_drop(reader, held[i]);
+}
