@@ -16,8 +16,12 @@ void api_readyz(struct http_exchange *x, void *app);
 void api_pods(struct http_exchange *x, void *app);
 void api_status(struct http_exchange *x, void *app);
 
-/* Ends an answer that has begun with `json`, and takes its memory; 503 if it could not be built. */
+/* Ends an answer that has begun with `json`, and takes its memory; if it could not be built, the connection ends. */
 void api_end_json(struct http_exchange *x, struct buf *json);
+/* A whole answer: 503, to be tried again. */
+void api_not_now(struct http_exchange *x, const char *why);
+/* The table as it is now, held for an answer in slices; NULL: the answer was given. */
+const struct podtable_snapshot *api_hold_table(struct http_exchange *x, const struct api *api);
 
 /* Why there is no verdict. */
 enum api_error {

@@ -25,7 +25,7 @@ void api_livez(struct http_exchange *x, void *app)
     answer(x, "{\"status\":\"live\"}");
 }
 
-static void not_ready(struct http_exchange *x, const char *why)
+void api_not_now(struct http_exchange *x, const char *why)
 {
     http_answer_begin(x, 503);
     http_answer_field(x, "Cache-Control", "no-store");
@@ -38,9 +38,9 @@ void api_readyz(struct http_exchange *x, void *app)
     const struct api *api = app;
 
     if (api->draining)
-        not_ready(x, "draining: this instance is about to end");
+        api_not_now(x, "draining: this instance is about to end");
     else if (podtable_read_age(api->table, loop_now_ns(api->loop)) < 0)
-        not_ready(x, "no list of pods has been read yet: see the log for what the pod source says");
+        api_not_now(x, "no list of pods has been read yet: see the log for what the pod source says");
     else
         answer(x, "{\"status\":\"ready\"}");
 }

@@ -2,7 +2,10 @@
 /* GET /v1/pods: the table as this worker sees it, with what all workers last found. */
 #include <config.h>
 
+#include <stdlib.h>
+
 #include <syncer/base/clock.h>
+#include <syncer/base/macros.h>
 #include <syncer/wire/json_write.h>
 
 #include "api_private.h"
@@ -41,31 +44,80 @@ static void write_pod(struct json_writer *w, const struct api *api, const struct
     json_object_end(w);
 }
 
+/* An answer under way. */
+struct pods_body {
+    struct http_producer producer;
+    const struct api *api;
+    const struct podtable_snapshot *snapshot; /* held */
+    struct json_writer w;
+    size_t next; /* pod to be written */
+    int64_t now; /* one for all ages */
+};
+
+static void begin(struct pods_body *body, struct buf *out)
+{
+    const struct api *api = body->api;
+    int64_t age = podtable_read_age(api->table, body->now);
+
+    json_writer_init(&body->w, out);
+    json_object_begin(&body->w);
+    json_put_number(&body->w, "generation", (int64_t)body->snapshot->generation);
+    json_key(&body->w, "age_ms");
+    if (age >= 0)
+        json_number(&body->w, age / NS_PER_MS);
+    else
+        json_null(&body->w);
+    json_put_number(&body->w, "count", (int64_t)body->snapshot->n);
+    json_key(&body->w, "pods");
+    json_array_begin(&body->w);
+}
+
+static bool next(struct http_producer *producer, struct buf *out)
+{
+    struct pods_body *body = container_of(producer, struct pods_body, producer);
+    const struct podtable_snapshot *snapshot = body->snapshot;
+
+    if (body->next == 0)
+        begin(body, out);
+    body->w.out = out;
+    while (body->next < snapshot->n && out->len < HTTP_SLICE_BYTES)
+        write_pod(&body->w, body->api, &snapshot->pods[body->next++], body->now);
+    if (body->next < snapshot->n)
+        return true;
+    json_array_end(&body->w);
+    json_object_end(&body->w);
+    return false;
+}
+
+static void release(struct http_producer *producer)
+{
+    struct pods_body *body = container_of(producer, struct pods_body, producer);
+
+    podtable_snapshot_drop(body->api->table, body->snapshot);
+    free(body);
+}
+
 void api_pods(struct http_exchange *x, void *app)
 {
     const struct api *api = app;
-    const struct podtable_snapshot *snapshot;
-    int64_t now = loop_now_ns(api->loop), age = podtable_read_age(api->table, now);
-    struct json_writer w;
-    struct buf out;
+    const struct podtable_snapshot *snapshot = api_hold_table(x, api);
+    struct pods_body *body;
 
-    podtable_reader_snapshot(api->table, &snapshot);
-    buf_init(&out, API_JSON_MAX);
-    json_writer_init(&w, &out);
-    json_object_begin(&w);
-    json_put_number(&w, "generation", (int64_t)snapshot->generation);
-    json_key(&w, "age_ms");
-    if (age >= 0)
-        json_number(&w, age / NS_PER_MS);
-    else
-        json_null(&w);
-    json_put_number(&w, "count", (int64_t)snapshot->n);
-    json_key(&w, "pods");
-    json_array_begin(&w);
-    for (size_t i = 0; i < snapshot->n; i++)
-        write_pod(&w, api, &snapshot->pods[i], now);
-    json_array_end(&w);
-    json_object_end(&w);
+    if (!snapshot)
+        return;
+    body = calloc(1, sizeof(*body));
+    if (!body) {
+        podtable_snapshot_drop(api->table, snapshot);
+        api_not_now(x, "memory is out");
+        return;
+    }
+    *body = (struct pods_body){
+        .producer = {.next = next, .release = release},
+        .api = api,
+        .snapshot = snapshot,
+        .now = loop_now_ns(api->loop),
+    };
     http_answer_begin(x, 200);
-    api_end_json(x, &out);
+    http_answer_field(x, "Cache-Control", "no-store");
+    http_answer_end_producer(x, "application/json", &body->producer);
 }

@@ -58,6 +58,17 @@ void api_on_error(struct http_exchange *x, int status, void *app)
         http_answer_field(x, "Retry-After", "1");
 }
 
+const struct podtable_snapshot *api_hold_table(struct http_exchange *x, const struct api *api)
+{
+    const struct podtable_snapshot *snapshot;
+
+    podtable_reader_snapshot(api->table, &snapshot); /* without memory: an older one */
+    snapshot = podtable_snapshot_hold(api->table);
+    if (!snapshot)
+        api_not_now(x, "too many clients are reading older lists of pods; try again later");
+    return snapshot;
+}
+
 void api_end_json(struct http_exchange *x, struct buf *json)
 {
     http_answer_field(x, "Cache-Control", "no-store");

@@ -266,28 +266,75 @@ static void write_peer(struct json_writer *w, const struct check_peer_result *pe
     json_object_end(w);
 }
 
-static void write_body(const struct synced *s, struct buf *out)
-{
-    struct check_peer_result peer;
+/* A verbose body under way. The check is over by then, so it has what it needs of it. */
+struct verbose {
+    struct http_producer producer;
+    struct synced s; /* a copy: its check and exchange are not to be used */
+    enum verdict verdict;
+    int64_t duration_ns;
+    size_t expected;
     struct json_writer w;
-    size_t at = 0;
+    size_t next, n; /* peers written, and all */
+    struct check_peer_result peers[]; /* their pods are held */
+};
 
-    json_writer_init(&w, out);
-    json_object_begin(&w);
-    json_put_string(&w, "status", verdict_name(check_verdict(s->check)));
-    json_put_string(&w, "expect", s->expect_absent ? "absent" : "present");
-    json_put_string(&w, "origin", s->origin);
-    json_put_number(&w, "peers", (int64_t)check_peers(s->check));
-    json_put_number(&w, "expected", (int64_t)check_expected(s->check));
-    json_key(&w, "ms");
-    json_decimal(&w, check_duration_ns(s->check) / NS_PER_US);
-    json_put_string(&w, "request_id", s->request_id);
-    json_key(&w, "pods");
-    json_array_begin(&w);
-    while (check_next_peer(s->check, &at, &peer))
-        write_peer(&w, &peer, s->expect_absent);
-    json_array_end(&w);
-    json_object_end(&w);
+static void begin_verbose(struct verbose *v, struct buf *out)
+{
+    json_writer_init(&v->w, out);
+    json_object_begin(&v->w);
+    json_put_string(&v->w, "status", verdict_name(v->verdict));
+    json_put_string(&v->w, "expect", v->s.expect_absent ? "absent" : "present");
+    json_put_string(&v->w, "origin", v->s.origin);
+    json_put_number(&v->w, "peers", (int64_t)v->n);
+    json_put_number(&v->w, "expected", (int64_t)v->expected);
+    json_key(&v->w, "ms");
+    json_decimal(&v->w, v->duration_ns / NS_PER_US);
+    json_put_string(&v->w, "request_id", v->s.request_id);
+    json_key(&v->w, "pods");
+    json_array_begin(&v->w);
+}
+
+static bool next_verbose(struct http_producer *producer, struct buf *out)
+{
+    struct verbose *v = container_of(producer, struct verbose, producer);
+
+    if (v->next == 0)
+        begin_verbose(v, out);
+    v->w.out = out;
+    while (v->next < v->n && out->len < HTTP_SLICE_BYTES)
+        write_peer(&v->w, &v->peers[v->next++], v->s.expect_absent);
+    if (v->next < v->n)
+        return true;
+    json_array_end(&v->w);
+    json_object_end(&v->w);
+    return false;
+}
+
+static void release_verbose(struct http_producer *producer)
+{
+    struct verbose *v = container_of(producer, struct verbose, producer);
+
+    for (size_t i = 0; i < v->n; i++)
+        pool_pod_drop(v->peers[i].pod);
+    free(v);
+}
+
+/* NULL if memory is out: the answer has no body then. */
+static struct verbose *verbose_new(const struct synced *s)
+{
+    size_t peers = check_peers(s->check), at = 0;
+    struct verbose *v = calloc(1, sizeof(*v) + peers * sizeof(v->peers[0]));
+
+    if (!v)
+        return NULL;
+    v->producer = (struct http_producer){.next = next_verbose, .release = release_verbose};
+    v->s = *s;
+    v->verdict = check_verdict(s->check);
+    v->duration_ns = check_duration_ns(s->check);
+    v->expected = check_expected(s->check);
+    while (v->n < peers && check_next_peer(s->check, &at, &v->peers[v->n]))
+        pool_pod_hold(v->peers[v->n++].pod);
+    return v;
 }
 
 static int status_of(enum strict strict, enum verdict verdict)
@@ -300,6 +347,7 @@ static int status_of(enum strict strict, enum verdict verdict)
 static void answer_verdict(struct synced *s)
 {
     enum verdict verdict = check_verdict(s->check);
+    struct verbose *verbose = s->verbose ? verbose_new(s) : NULL;
     char text[64];
 
     http_answer_begin(s->x, status_of(s->strict, verdict));
@@ -310,15 +358,10 @@ static void answer_verdict(struct synced *s)
     http_answer_field(s->x, "X-Token-Sync-Ms", text);
     http_answer_field(s->x, "X-Request-ID", s->request_id);
     http_answer_field(s->x, "Cache-Control", "no-store");
-    if (s->verbose) {
-        struct buf body;
-
-        buf_init(&body, API_JSON_MAX);
-        write_body(s, &body);
-        http_answer_end_buf(s->x, "application/json", &body);
-    } else {
+    if (verbose)
+        http_answer_end_producer(s->x, "application/json", &verbose->producer);
+    else
         http_answer_end(s->x, NULL, NULL, 0);
-    }
 }
 
 /* One line for each check that is not Synced: who, why, how long. */

@@ -104,7 +104,7 @@ struct podtable_list {
     struct podtable_pod *pods; /* what the view's pointers point to */
     uint32_t *by_name, *by_addr;
     size_t room;
-    uint32_t holders; /* an own allocation, kept off the reader's turns, for as long as there are any */
+    uint32_t holders; /* while there are any, it is not filled anew */
 };
 
 struct podtable_reader {
@@ -113,7 +113,7 @@ struct podtable_reader {
     uint32_t max_pods; /* checked at attaching; the header's is not read again */
     struct podtable_list *current; /* the list in use */
     struct podtable_list *spare;   /* the one to be filled next; NULL = to be made */
-    unsigned held;                 /* lists that have holders */
+    struct podtable_list *held[PODTABLE_HELD_MAX]; /* those that have holders; NULL = a free place */
 };
 
 #endif

@@ -204,28 +204,42 @@ enum podtable_read podtable_reader_snapshot(struct podtable_reader *reader,
     return result;
 }
 
+/* Where the list of that snapshot is held, or, for NULL, a free place; NULL if there is none. */
+static struct podtable_list **find_held(struct podtable_reader *reader, const struct podtable_snapshot *snapshot)
+{
+    for (size_t i = 0; i < PODTABLE_HELD_MAX; i++)
+        if (snapshot ? reader->held[i] && &reader->held[i]->view == snapshot : !reader->held[i])
+            return &reader->held[i];
+    return NULL;
+}
+
 const struct podtable_snapshot *podtable_snapshot_hold(struct podtable_reader *reader)
 {
     struct podtable_list *list = reader->current;
 
-    if (list->holders == 0 && reader->held == PODTABLE_HELD_MAX)
-        return NULL;
-    if (list->holders++ == 0)
-        reader->held++;
+    if (list->holders == 0) {
+        struct podtable_list **place = find_held(reader, NULL);
+
+        if (!place)
+            return NULL;
+        *place = list;
+    }
+    list->holders++;
     return &list->view;
 }
 
 void podtable_snapshot_drop(struct podtable_reader *reader, const struct podtable_snapshot *snapshot)
 {
-    struct podtable_list *list;
+    struct podtable_list **place, *list;
 
     if (!snapshot)
         return;
-    list = container_of((uintptr_t)snapshot, struct podtable_list, view); /* const for its holders only */
-    must(list->holders > 0);
+    place = find_held(reader, snapshot);
+    must(place);
+    list = *place;
     if (--list->holders > 0)
         return;
-    reader->held--;
+    *place = NULL;
     if (list != reader->current)
         free_list(list);
 }

@@ -88,7 +88,7 @@ enum verdict check_verdict(const struct check *check);
 int64_t check_duration_ns(const struct check *check);
 
 struct check_peer_result {
-    const struct pool_pod *pod;
+    struct pool_pod *pod;
     enum probe_outcome outcome; /* the last one */
     uint16_t code;
     uint16_t attempts;          /* probes that were sent */
