@@ -108,11 +108,15 @@ static void take_waiting(struct http_server *server, const struct listener *list
         take(server, &stream);
 }
 
+void accept_last(struct http_server *server)
+{
+    for (struct listener *listener = server->listeners; listener; listener = listener->next)
+        take_waiting(server, listener);
+}
+
 void accept_stop(struct http_server *server)
 {
     loop_timer_cancel(&server->pause);
-    for (struct listener *listener = server->listeners; listener; listener = listener->next)
-        take_waiting(server, listener);
     while (server->listeners) {
         struct listener *listener = server->listeners;
 

@@ -149,6 +149,8 @@ void conn_answered(struct conn *conn);
 
 /* --- accept.c --- */
 
+/* Accepts what waits in the listeners' queues now. */
+void accept_last(struct http_server *server);
 /* Takes all listeners out for good and frees them. */
 void accept_stop(struct http_server *server);
 /* After the pause: puts them in again. */

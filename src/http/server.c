@@ -63,6 +63,7 @@ void http_server_free(struct http_server *server)
 
 void http_server_stop_accepting(struct http_server *server)
 {
+    accept_last(server);
     accept_stop(server);
 }
 

@@ -38,7 +38,7 @@ struct http_events {
 struct http_server *http_server_new(struct loop *loop, const struct http_settings *settings,
                                     const struct http_router *router, const struct http_events *events, void *arg,
                                     struct err *err);
-/* Ends all connections at once. NULL is fine. */
+/* Ends all connections at once. Those that wait in a listening socket's queue are left to the other workers. NULL is fine. */
 void http_server_free(struct http_server *server);
 
 /* Takes a listening socket (not owned, never closed here) and accepts from it with EPOLLEXCLUSIVE: one accept a wake-up,
@@ -46,7 +46,8 @@ void http_server_free(struct http_server *server);
  * evenly. 0 or -1 with the reason. */
 int http_server_listen(struct http_server *server, int listen_fd, struct err *err);
 
-/* Takes all listening sockets out of the loop; nothing more is accepted. Idempotent. */
+/* Takes what waits in the listening sockets' queues, to be served, and then the sockets out of the loop: nothing more is
+ * accepted. Idempotent. */
 void http_server_stop_accepting(struct http_server *server);
 
 /* From now on each answer says `Connection: close`. Idle connections stay open, so that a request that is on its way is

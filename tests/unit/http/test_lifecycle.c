@@ -91,6 +91,28 @@ Test(lifecycle, freeing_the_server_aborts_handlers)
     rig_close(&rig);
 }
 
+/* A worker that ends by an error must not take with it what another one would have served. */
+Test(lifecycle, freeing_the_server_leaves_the_queue_to_others)
+{
+    struct client *c;
+    struct rig other;
+
+    rig_open(&rig, NULL);
+    rig_open(&other, NULL);
+    c = client_open(&rig);
+    client_send(c, "GET /text HTTP/1.1\r\n" H "\r\n");
+    http_server_free(rig.server);
+    cr_expect_eq(rig.accepted, 0);
+    cr_assert_eq(http_server_listen(other.server, rig.listen_fd, NULL), 0);
+    rig_until(&other, other.answered == 1);
+    client_wait_answers(c, 1, false);
+    cr_expect_eq(client_status(c, 0, false), 200);
+    client_close(c);
+    rig.server = NULL;
+    rig_close(&other);
+    rig_close(&rig);
+}
+
 /* Answered, but not out yet when the server ends. */
 Test(lifecycle, freeing_the_server_after_a_late_answer)
 {
