@@ -64,6 +64,7 @@ static void on_orphan_due(struct loop_timer *timer)
     struct pool_pod *pod = pl->pod;
 
     pool_pod_hold(pod);
+    pod->hung_ns = loop_now_ns(pod->pool->settings.loop);
     pool_link_close(pl);
     pool_pod_dispatch(pod);
     pool_pod_drop(pod);
@@ -180,14 +181,36 @@ static bool is_trusted(const struct pool_pod *pod)
     return loop_now_ns(pod->pool->settings.loop) >= pod->distrust_until_ns;
 }
 
+/* Connections that have been asked before have had their one question. The caller holds the pod. */
+static void close_served(struct pool_pod *pod)
+{
+    struct pool_link *pl, *next;
+
+    for (pl = pod->links; pl; pl = next) {
+        next = pl->next;
+        if (pl->state == POOL_LINK_IDLE && pl->served)
+            pool_link_close(pl);
+    }
+}
+
+/* The caller holds the pod; an idle link may be gone afterwards. */
 static void note_unasked(struct pool_pod *pod)
 {
     struct pool *pool = pod->pool;
 
     scoreboard_add(pool->settings.board, METRIC_LINKS_UNASKED, 1);
     pod->distrust_until_ns = loop_now_ns(pool->settings.loop) + DISTRUST_NS;
+    close_served(pod);
     if (pool->events.on_unasked)
         pool->events.on_unasked(pool->arg, pod);
+}
+
+/* Nothing has been learnt of the pod: the question goes once more, on another connection. */
+static void resend(struct pool_link *pl)
+{
+    if (pl->probe)
+        scoreboard_add(pl->pod->pool->settings.board, METRIC_PROBES_RESENT, 1);
+    break_link(pl, PROBE_NONE, NULL);
 }
 
 static void exchange_done(struct pool_link *pl, bool surplus)
@@ -195,20 +218,27 @@ static void exchange_done(struct pool_link *pl, bool surplus)
     struct probe *probe = pl->probe;
     struct pool_pod *pod = pl->pod;
     int status = pl->response.status;
-    bool asked = pl->sent == pl->text->len;
-    bool keep = pl->response.keep_alive && !surplus && is_trusted(pod) && asked && !pod->gone;
+    bool asked = pl->sent == pl->text->len, keep;
 
+    pool_pod_hold(pod);
+    if (surplus)
+        note_unasked(pod);
+    keep = pl->response.keep_alive && is_trusted(pod) && asked && !pod->gone;
     /* A refusal may come early; nothing else that comes before the whole question says anything about its token. */
     if (!asked && probe_outcome_of(status) != PROBE_STATUS) {
         break_link(pl, PROBE_BROKEN, "an answer came before the question was sent");
+        pool_pod_drop(pod);
         return;
     }
-    pool_pod_hold(pod);
+    /* It may be what was left of an earlier answer: the question goes again, on a connection of its own. */
+    if (pl->served && !is_trusted(pod)) {
+        resend(pl);
+        pool_pod_drop(pod);
+        return;
+    }
     pl->probe = NULL;
     if (probe)
         probe->link = NULL;
-    if (surplus)
-        note_unasked(pod);
     pool_pod_answered(pod, status);
     if (keep) {
         end_exchange(pl);
@@ -232,9 +262,7 @@ static void exchange_ended(struct pool_link *pl, bool fin)
     if (fin && pl->answered && http_response_end(&pl->response) == HTTP_DONE) {
         exchange_done(pl, false);
     } else if (pl->kept && !pl->answered) {
-        if (pl->probe)
-            scoreboard_add(pl->pod->pool->settings.board, METRIC_PROBES_RESENT, 1);
-        break_link(pl, PROBE_NONE, NULL);
+        resend(pl);
     } else {
         break_link(pl, PROBE_BROKEN,
                    pl->answered ? "the connection ended in the middle of an answer"
@@ -307,14 +335,16 @@ static void busy_event(struct pool_link *pl)
 /* Nothing may come on an idle connection but its end. False if it was closed. */
 static bool check_idle(struct pool_link *pl)
 {
-    struct pool *pool = pl->pod->pool;
-    ssize_t n = link_recv(pl->link, pool->recv, sizeof(pool->recv));
+    struct pool_pod *pod = pl->pod;
+    ssize_t n = link_recv(pl->link, pod->pool->recv, sizeof(pod->pool->recv));
 
     if (n == LINK_AGAIN)
         return true;
-    if (n > 0)
-        note_unasked(pl->pod);
+    pool_pod_hold(pod);
     pool_link_close(pl);
+    if (n > 0)
+        note_unasked(pod);
+    pool_pod_drop(pod);
     return false;
 }
 
@@ -360,6 +390,7 @@ void pool_link_orphan(struct pool_link *pl)
         loop_timer_set(&pl->limit, pl->limit_ns);
         return;
     }
+    pod->hung_ns = loop_now_ns(pod->pool->settings.loop);
     pool_link_close(pl);
     pool_pod_dispatch(pod); /* nobody is called from there */
 }

@@ -55,6 +55,7 @@ struct pool_pod {
     uint16_t port;
     char name[PODTABLE_NAME_MAX + 1];
     bool gone, down, proven;
+    int64_t hung_ns;               /* when it last left a question without an answer to the end of its limit */
     int64_t distrust_until_ns;     /* it has sent what nobody asked for: no connection is kept meanwhile */
 
     struct pool_link *links;       /* ring-free list: first */

@@ -164,6 +164,15 @@ void probe_finish(struct probe *probe, enum probe_outcome outcome, uint16_t code
     pool_pod_drop(pod);
 }
 
+/* Has the pod taken connections all the time that the probe waited for one? Those that hang may have been closed in this
+ * very turn. */
+static bool waited_behind_others(const struct probe *probe)
+{
+    const struct pool_pod *pod = probe->pod;
+
+    return pod->n_links > pod->n_opening || pod->hung_ns >= probe->started_ns;
+}
+
 static void on_limit_due(struct loop_timer *timer)
 {
     struct probe *probe = container_of(timer, struct probe, limit);
@@ -172,7 +181,7 @@ static void on_limit_due(struct loop_timer *timer)
 
     if (probe->cut) {
         outcome = PROBE_CUT;
-    } else if (!probe->link && pod->n_links == pod->n_opening) {
+    } else if (!probe->link && !waited_behind_others(probe)) {
         outcome = PROBE_CONNECT;
         pool_pod_set_reason(pod, "no connection within connection_timeout");
     } else {
