@@ -15,9 +15,20 @@ src_probe_libprobe_a_SOURCES = \
 	src/probe/verdict.c
 
 if HAVE_CRITERION
-PROBE_TESTS = tests/unit/probe/test_schedule tests/unit/probe/test_verdict
+PROBE_TESTS = \
+	tests/unit/probe/test_check \
+	tests/unit/probe/test_pool \
+	tests/unit/probe/test_schedule \
+	tests/unit/probe/test_verdict
+PROBE_RIG = tests/unit/probe/rig.c tests/unit/probe/rig.h
 check_PROGRAMS += $(PROBE_TESTS)
 TESTS += $(PROBE_TESTS)
+tests_unit_probe_test_check_SOURCES = tests/unit/probe/test_check.c $(PROBE_RIG)
+tests_unit_probe_test_check_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_probe_test_check_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)
+tests_unit_probe_test_pool_SOURCES = tests/unit/probe/test_pool.c $(PROBE_RIG)
+tests_unit_probe_test_pool_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_probe_test_pool_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)
 tests_unit_probe_test_schedule_SOURCES = tests/unit/probe/test_schedule.c
 tests_unit_probe_test_schedule_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_probe_test_schedule_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)
