@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log of a process: which lines are wanted, and the bounded buffer that they wait in. How a line looks is in
- * log_line.c, how it gets out in log_sink.c.
+ * The log of a process: which lines are wanted, and the bounded buffer that they wait in. How a line looks is
+ * in log_line.c, how it gets out in log_sink.c.
  */
 #include <config.h>
 
@@ -20,6 +20,7 @@
 
 static struct {
     const char *process;
+    pid_t pid; /* 0: not asked for yet; a call to the kernel for each line would be a tenth of its cost */
     enum log_level level;
     enum log_format format;
     size_t start, len; /* the bytes that wait */
@@ -31,6 +32,7 @@ static struct {
 void log_open(const char *process)
 {
     state.process = process;
+    state.pid = getpid();
     log_sink_open();
 }
 
@@ -53,8 +55,10 @@ uint64_t log_dropped(void)
 /* Puts the line into the buffer. False if there is no room for all of it. */
 static bool buffer_line(enum log_level level, const char *msg, const struct log_field *fields, size_t n)
 {
-    struct log_head head = {
-        .level = level, .process = state.process, .wall_ms = clock_wall_ms(), .pid = getpid()};
+    struct log_head head = {.level = level,
+                            .process = state.process,
+                            .wall_ms = clock_wall_ms(),
+                            .pid = state.pid ? state.pid : getpid()};
     char line[LOG_LINE_BYTES];
     size_t len = log_line_format(line, state.format, &head, msg, fields, n);
 
@@ -69,7 +73,8 @@ static bool buffer_line(enum log_level level, const char *msg, const struct log_
     return true;
 }
 
-/* Tells of the dropped lines, in their place: before any line that comes after them. False while there is no room. */
+/* Tells of the dropped lines, in their place: before any line that comes after them. False while there is no
+ * room. */
 static bool tell_of_dropped(void)
 {
     struct log_field lines = LOG_INT("lines", state.untold);
@@ -88,8 +93,8 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
     }
 }
 
-/* How much of the buffer goes into the next write: whole lines up to PIPE_BUF, which pipes take as one, so that lines
- * of several processes never mix. A line is shorter than that. */
+/* How much of the buffer goes into the next write: whole lines up to PIPE_BUF, which pipes take as one, so
+ * that lines of several processes never mix. A line is shorter than that. */
 static size_t next_piece(void)
 {
     const char *from = state.data + state.start;
@@ -144,22 +149,30 @@ void log_close(int max_ms)
     log_sink_close();
 }
 
-bool log_limit_pass(struct log_limit *limit, int64_t now_ns, uint32_t per_second, uint32_t *suppressed)
+bool log_limit_pass(struct log_limit *limit, int64_t now_ns, uint32_t per_second)
 {
-    bool pass;
-
     if (now_ns - limit->second_ns >= NS_PER_S) {
         limit->second_ns = now_ns;
         limit->count = 0;
     }
-    pass = limit->count < per_second;
-    if (suppressed)
-        *suppressed = pass ? limit->suppressed : 0;
-    if (pass) {
+    if (limit->count < per_second) {
         limit->count++;
-        limit->suppressed = 0;
-    } else if (limit->suppressed < UINT32_MAX) {
-        limit->suppressed++;
+        return true;
     }
-    return pass;
+    if (limit->held < UINT32_MAX)
+        limit->held++;
+    return false;
+}
+
+int64_t log_limit_over_ns(const struct log_limit *limit)
+{
+    return limit->second_ns + NS_PER_S;
+}
+
+uint32_t log_limit_take(struct log_limit *limit)
+{
+    uint32_t held = limit->held;
+
+    limit->held = 0;
+    return held;
 }

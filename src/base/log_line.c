@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a log line is written. logfmt and JSON share one way of escaping, that of a JSON string, which logfmt readers
- * understand too; logfmt leaves out the quotes where a value is plain. Keys are literals of ours and never escaped.
+ * How a log line is written. logfmt and JSON share one way of escaping, that of a JSON string, which logfmt
+ * readers understand too; logfmt leaves out the quotes where a value is plain. Keys are literals of ours and
+ * never escaped.
  */
 #include <config.h>
 
@@ -23,8 +24,8 @@ struct line {
     bool cut;
 };
 
-/* Adds all or, when only the tail is left, nothing: then the line is cut here. The closing quote of a value that just
- * fitted stands in the tail, so `len` may be past the limit: it must not be subtracted from it. */
+/* Adds all or, when only the tail is left, nothing: then the line is cut here. The closing quote of a value
+ * that just fitted stands in the tail, so `len` may be past the limit: it must not be subtracted from it. */
 static void add(struct line *line, const char *text, size_t n)
 {
     if (line->cut || line->len + n > LOG_LINE_BYTES - TAIL_BYTES) {
@@ -44,8 +45,8 @@ static void add_tail(struct line *line, const char *text)
     line->len += n;
 }
 
-/* Characters that move the cursor, break the line or turn the direction of writing would let a value pass for something
- * else on a terminal or in a log reader. */
+/* Characters that move the cursor, break the line or turn the direction of writing would let a value pass for
+ * something else on a terminal or in a log reader. */
 static bool is_deceiving(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
@@ -76,13 +77,38 @@ static size_t add_char(struct line *line, const char *s, size_t n)
     return took > 0 ? took : 1;
 }
 
-/* Plain printable ASCII without blank, quote, backslash and equals sign needs no quotes in logfmt. */
+/* Printable ASCII that no string has to escape. */
+static bool is_literal(char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+static size_t literal_run(const char *s, size_t n)
+{
+    size_t run = 0;
+
+    while (run < n && is_literal(s[run]))
+        run++;
+    return run;
+}
+
+/* Without blank and equals sign it needs no quotes in logfmt either. */
 static bool is_plain(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (s[i] <= ' ' || s[i] >= 0x7f || s[i] == '"' || s[i] == '\\' || s[i] == '=')
+        if (!is_literal(s[i]) || s[i] == ' ' || s[i] == '=')
             return false;
     return n > 0;
+}
+
+/* Adds the run that the rest of a value begins with; of one that is too long what fits. */
+static size_t add_run(struct line *line, const char *s, size_t n)
+{
+    size_t run = literal_run(s, n), room = LOG_LINE_BYTES - TAIL_BYTES - line->len;
+
+    add(line, s, run < room ? run : room);
+    line->cut = run > room;
+    return run;
 }
 
 static void add_str(struct line *line, const char *s, size_t n)
@@ -93,7 +119,7 @@ static void add_str(struct line *line, const char *s, size_t n)
     if (line->cut)
         return;
     for (size_t i = 0; i < n && !line->cut;)
-        i += add_char(line, s + i, n - i);
+        i += is_literal(s[i]) ? add_run(line, s + i, n - i) : add_char(line, s + i, n - i);
     if (line->cut)
         add_tail(line, "...");
     if (quoted)
@@ -103,39 +129,58 @@ static void add_str(struct line *line, const char *s, size_t n)
 /* Adds `key=` or `"key":` with what separates it from the field before. Whole or not at all. */
 static void add_key(struct line *line, const char *key)
 {
-    bool json = line->format == LOG_FORMAT_JSON;
+    bool json = line->format == LOG_FORMAT_JSON, first = line->len == 0;
+    size_t len = strlen(key), at = 0;
     char text[64];
-    int n = snprintf(text, sizeof(text), json ? ",\"%s\":" : " %s=", key);
-    int skip = line->len == 0 ? 1 : 0;
 
-    if (n < 0 || n >= (int)sizeof(text)) {
+    if (len > sizeof(text) - 4) {
         line->cut = true;
         return;
     }
-    if (json && skip)
-        text[0] = '{', skip = 0;
-    add(line, text + skip, (size_t)(n - skip));
+    if (json || !first)
+        text[at++] = !json ? ' ' : first ? '{' : ',';
+    if (json)
+        text[at++] = '"';
+    memcpy(text + at, key, len);
+    at += len;
+    if (json)
+        text[at++] = '"';
+    text[at++] = json ? ':' : '=';
+    add(line, text, at);
 }
 
-static void add_field(struct line *line, const char *key, const char *str, size_t len, int64_t num)
+/* Writes the digits from the back; `point` of them stand behind a decimal point. */
+static void add_number(struct line *line, int64_t num, int point)
 {
-    char digits[24];
-    size_t before = line->len;
+    char text[32], *p = text + sizeof(text);
+    uint64_t rest = num < 0 ? 0 - (uint64_t)num : (uint64_t)num;
 
-    add_key(line, key);
+    for (int digits = 0; rest > 0 || digits <= point; digits++) {
+        if (point > 0 && digits == point)
+            *--p = '.';
+        *--p = (char)('0' + rest % 10);
+        rest /= 10;
+    }
+    if (num < 0)
+        *--p = '-';
+    add(line, p, (size_t)(text + sizeof(text) - p));
+}
+
+static void add_field(struct line *line, const struct log_field *field)
+{
+    size_t before = line->len, value;
+
+    add_key(line, field->key);
     if (line->cut)
         return;
-    if (str) {
-        size_t value = line->len;
-
-        add_str(line, str, len);
-        if (line->len == value && line->cut)
-            line->len = before; /* not even its quote */
-    } else {
-        add(line, digits, (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)num));
-        if (line->cut)
-            line->len = before; /* half a number would be another number */
-    }
+    value = line->len;
+    if (field->str)
+        add_str(line, field->str, field->len);
+    else
+        add_number(line, field->num, field->thousandths ? 3 : 0);
+    if (line->cut && (!field->str || line->len == value))
+        line->len =
+            before; /* half a number would be another number; and of this string not even the quote fitted */
 }
 
 /* `out` is written through line.data. NOLINTNEXTLINE(readability-non-const-parameter) */
@@ -146,14 +191,20 @@ size_t log_line_format(char out[LOG_LINE_BYTES], enum log_format format, const s
     struct line line = {.data = out, .format = format};
     char ts[CLOCK_ISO_BYTES];
 
+    const struct log_field first[] = {
+        LOG_BYTES("ts", ts, CLOCK_ISO_BYTES - 1),
+        LOG_STR("level", levels[head->level]),
+        LOG_STR("proc", head->process),
+        LOG_INT("pid", head->pid),
+        LOG_STR("msg", msg),
+    };
+
     clock_iso(head->wall_ms, ts);
-    add_field(&line, "ts", ts, strlen(ts), 0);
-    add_field(&line, "level", levels[head->level], strlen(levels[head->level]), 0);
-    add_field(&line, "proc", head->process, strlen(head->process), 0);
-    add_field(&line, "pid", NULL, 0, head->pid);
-    add_field(&line, "msg", msg, strlen(msg), 0);
+    for (size_t i = 0; i < ARRAY_LEN(first); i++)
+        add_field(&line, &first[i]);
     for (size_t i = 0; i < n && !line.cut; i++)
-        add_field(&line, fields[i].key, fields[i].str, fields[i].len, fields[i].num);
+        if (fields[i].key)
+            add_field(&line, &fields[i]);
     if (line.cut)
         add_tail(&line, format == LOG_FORMAT_JSON ? ",\"cut\":true" : " cut=true");
     add_tail(&line, format == LOG_FORMAT_JSON ? "}\n" : "\n");

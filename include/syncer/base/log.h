@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log of a process: one line an event to stderr, as logfmt or JSON, every value quoted and escaped as needed.
- * Lines go to a bounded buffer and out with one non-blocking write a turn (log_flush as the loop's turn hook); when it
- * is full, lines are dropped and counted, and the count is logged when there is room again. A stalled reader never
- * stops a loop. Descriptor 2 is not made non-blocking itself, since others share it: it is opened anew through
- * /proc/self/fd/2, or written by send(MSG_DONTWAIT) where it is a socket, or by poll + writes of at most PIPE_BUF.
+ * The log of a process: one line an event to stderr, as logfmt or JSON, every value quoted and escaped as
+ * needed. Lines go to a bounded buffer and out with one non-blocking write a turn (log_flush as the loop's
+ * turn hook); when it is full, lines are dropped and counted, and the count is logged when there is room
+ * again. A stalled reader never stops a loop. Descriptor 2 is not made non-blocking itself, since others
+ * share it: it is opened anew through /proc/self/fd/2, or written by send(MSG_DONTWAIT) where it is a socket,
+ * or by poll + writes of at most PIPE_BUF.
  *
  * Only main, master, worker, api and http/conn log. Never pass a token.
  *
  *     log_warn("pod answers with a redirect", LOG_STR("pod", name), LOG_INT("code", 302));
- *     ts=2026-01-31T08:49:37.123Z level=warn proc=worker pid=17 msg="pod answers with a redirect" pod=gw-1 code=302
+ *     ts=2026-01-31T08:49:37.123Z level=warn proc=worker pid=17 msg="pod answers with a redirect" pod=gw-1
+ * code=302
  */
 #ifndef SYNCER_BASE_LOG_H
 #define SYNCER_BASE_LOG_H
@@ -25,10 +27,11 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
 struct log_field {
-    const char *key;
+    const char *key; /* NULL: the field is left out */
     const char *str; /* NULL: the number counts */
     size_t len;      /* of str */
     int64_t num;
+    bool thousandths; /* the number is one of thousandths: 1234 is written 1.234 */
 };
 
 /* A string; NULL is logged as an empty one. */
@@ -37,15 +40,25 @@ static inline struct log_field log_str_field(const char *key, const char *str)
     return (struct log_field){.key = key, .str = str ? str : "", .len = str ? strlen(str) : 0};
 }
 #define LOG_STR(k, s) log_str_field((k), (s))
+/* A string that is left out, key and all, when it is NULL or empty. */
+static inline struct log_field log_opt_field(const char *key, const char *str)
+{
+    return log_str_field(str && *str ? key : NULL, str);
+}
+#define LOG_OPT(k, s) log_opt_field((k), (s))
 #define LOG_BYTES(k, s, n) ((struct log_field){.key = (k), .str = (s), .len = (n)})
 #define LOG_INT(k, n) ((struct log_field){.key = (k), .num = (int64_t)(n)})
+/* Left out when it is 0. */
+#define LOG_SOME(k, n) ((struct log_field){.key = (n) ? (k) : NULL, .num = (int64_t)(n)})
+/* A time of `us` microseconds, written in ms. */
+#define LOG_MS(k, us) ((struct log_field){.key = (k), .num = (int64_t)(us), .thousandths = true})
 
-#define LOG_AT(level, msg, ...)                                                                              \
-    do {                                                                                                     \
-        if (log_enabled(level)) {                                                                            \
-            const struct log_field log_fields_[] = {{0}, ##__VA_ARGS__};                                     \
-            log_write((level), (msg), log_fields_ + 1, ARRAY_LEN(log_fields_) - 1);                          \
-        }                                                                                                    \
+#define LOG_AT(level, msg, ...)                                                     \
+    do {                                                                            \
+        if (log_enabled(level)) {                                                   \
+            const struct log_field log_fields_[] = {{0}, ##__VA_ARGS__};            \
+            log_write((level), (msg), log_fields_ + 1, ARRAY_LEN(log_fields_) - 1); \
+        }                                                                           \
     } while (0)
 #define log_error(msg, ...) LOG_AT(LOG_LEVEL_ERROR, msg, ##__VA_ARGS__)
 #define log_warn(msg, ...) LOG_AT(LOG_LEVEL_WARN, msg, ##__VA_ARGS__)
@@ -67,12 +80,17 @@ void log_close(int max_ms);
 /* Lines dropped since the start of the process. */
 uint64_t log_dropped(void);
 
-/* At most `per_second` lines for one reason: true if this one may go out. When the second is over, `*suppressed` gets
- * how many were held back since the last that went out (else 0). */
+/* At most `per_second` lines for one reason. Those that are held back are counted; the owner tells of them by
+ * a line of their own when the second is over (log_limit_over_ns()), whether or not another one follows. */
 struct log_limit {
-    int64_t second_ns;
-    uint32_t count, suppressed;
+    int64_t second_ns; /* when the present second began */
+    uint32_t count;    /* lines that went out in it */
+    uint32_t held;     /* back, and not told of yet */
 };
-bool log_limit_pass(struct log_limit *limit, int64_t now_ns, uint32_t per_second, uint32_t *suppressed);
+/* True if this line may go out. */
+bool log_limit_pass(struct log_limit *limit, int64_t now_ns, uint32_t per_second);
+int64_t log_limit_over_ns(const struct log_limit *limit);
+/* How many were held back; from now on they are told of. */
+uint32_t log_limit_take(struct log_limit *limit);
 
 #endif

@@ -145,16 +145,31 @@ Test(log, a_stalled_reader_stops_nobody_and_the_loss_is_told)
     cr_expect(told, "the number of lines dropped is logged when there is room again");
 }
 
+Test(log, numbers_and_fields_that_are_left_out)
+{
+    log_info("m", LOG_MS("ms", 1234567), LOG_MS("a", 7), LOG_MS("b", 0), LOG_MS("c", -1500), LOG_INT("z", 0),
+             LOG_INT("least", INT64_MIN), LOG_INT("most", INT64_MAX), LOG_OPT("o", ""), LOG_OPT("n", (const char *)NULL),
+             LOG_OPT("p", "x"), LOG_SOME("s", 0), LOG_SOME("t", 3));
+    cr_expect_str_eq(written(), "msg=m ms=1234.567 a=0.007 b=0.000 c=-1.500 z=0 least=-9223372036854775808 "
+                                "most=9223372036854775807 p=x t=3\n");
+}
+
 Test(log, limit)
 {
+    const int64_t s = INT64_C(1000000000);
     struct log_limit limit = {0};
-    uint32_t held = 0, passed = 0;
+    uint32_t passed = 0;
 
     for (int i = 0; i < 100; i++)
-        passed += log_limit_pass(&limit, INT64_C(5000000000), 10, &held);
+        passed += log_limit_pass(&limit, 5 * s + i, 10);
     cr_assert_eq(passed, 10);
-    cr_assert(log_limit_pass(&limit, INT64_C(6000000001), 10, &held));
-    cr_assert_eq(held, 90);
-    cr_assert(log_limit_pass(&limit, INT64_C(6000000002), 10, &held));
-    cr_assert_eq(held, 0);
+    cr_assert_eq(log_limit_over_ns(&limit), 6 * s);
+    cr_assert_eq(log_limit_take(&limit), 90);
+    cr_assert_eq(log_limit_take(&limit), 0, "told of twice");
+    cr_assert(!log_limit_pass(&limit, 6 * s - 1, 10));
+    cr_assert(log_limit_pass(&limit, 6 * s, 10), "a new second");
+    cr_assert_eq(log_limit_take(&limit), 1, "what was held back before is still to be told of");
+    for (int i = 0; i < 9; i++)
+        cr_assert(log_limit_pass(&limit, 6 * s + i, 10));
+    cr_assert(!log_limit_pass(&limit, 6 * s + 9, 10));
 }
