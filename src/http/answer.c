@@ -212,6 +212,6 @@ void answer_error(struct http_exchange *x, int status, const char *allow, const 
     if (allow)
         http_answer_field(x, "Allow", allow);
     if (router->on_error)
-        router->on_error(x, status, router->app);
+        router->on_error(x, status, detail, router->app);
     http_answer_end_problem(x, detail);
 }

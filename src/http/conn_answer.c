@@ -2,7 +2,6 @@
 /* The second half of the way: the answer goes out, is told of, and the next request or the end begins. */
 #include <config.h>
 
-#include <syncer/base/log.h>
 #include <syncer/base/macros.h>
 
 #include "step.h"
@@ -56,18 +55,6 @@ enum go step_write(struct conn *conn)
     return GO_ON;
 }
 
-/* No header and no query: they may hold a token. */
-static void log_access(const struct http_exchange *x)
-{
-    const struct http_request *req = &x->req;
-    const char *bytes = http_exchange_bytes(x);
-
-    log_info("request", LOG_BYTES("method", bytes + req->method_name.off, req->method_name.len),
-             LOG_BYTES("path", bytes + req->path.off, req->path.len), LOG_INT("status", x->status),
-             LOG_INT("ms", (loop_now_ns(x->conn->server->loop) - x->began_ns) / NS_PER_MS),
-             LOG_INT("bytes", x->sent_before + x->sent));
-}
-
 enum go step_log(struct conn *conn)
 {
     struct http_server *server = conn->server;
@@ -78,7 +65,7 @@ enum go step_log(struct conn *conn)
     if (!conn->refused && server->events->on_answered)
         server->events->on_answered(server->arg, x->status);
     if (server->settings.access_log)
-        log_access(x);
+        access_log(x);
     if (!close)
         exchange_next(x);
     if (!close && x->in.len > x->start) {

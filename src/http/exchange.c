@@ -61,6 +61,10 @@ static void reset(struct http_exchange *x)
     x->sent = 0;
     x->sent_before = 0;
     x->producer = NULL;
+    x->id[0] = '\0';
+    x->result = NULL;
+    x->route = NULL;
+    x->query_shown = false;
     buf_clear(&x->path);
     buf_clear(&x->out);
     buf_release(&x->out_body);
@@ -245,4 +249,26 @@ void *http_exchange_data(const struct http_exchange *x)
 void http_exchange_on_abort(struct http_exchange *x, void (*on_abort)(struct http_exchange *x))
 {
     x->on_abort = on_abort;
+}
+
+void http_exchange_set_id(struct http_exchange *x, const char *id, size_t len)
+{
+    must(len <= HTTP_EXCHANGE_ID_MAX);
+    memcpy(x->id, id, len);
+    x->id[len] = '\0';
+}
+
+const char *http_exchange_id(const struct http_exchange *x)
+{
+    return x->id;
+}
+
+void http_exchange_set_result(struct http_exchange *x, const char *result)
+{
+    x->result = result;
+}
+
+void http_exchange_show_query(struct http_exchange *x)
+{
+    x->query_shown = true;
 }

@@ -33,6 +33,11 @@ struct http_exchange {
     void *data;       /* the handler's */
     void (*on_abort)(struct http_exchange *x);
 
+    /* for the access log */
+    char id[HTTP_EXCHANGE_ID_MAX + 1]; /* "" = none */
+    const char *result, *route;        /* literals; NULL = none */
+    bool query_shown;
+
     int status;          /* 0 = no answer begun */
     bool answered;       /* `out` and `out_body` are complete */
     bool close;          /* the connection ends with this answer */
@@ -130,6 +135,11 @@ enum http_progress exchange_skip_body(struct http_exchange *x);
 bool exchange_decode_path(struct http_exchange *x);
 /* Is no body to be sent, whatever its length? Known as soon as the method is. */
 bool exchange_is_head(const struct http_exchange *x);
+
+/* --- access.c --- */
+
+/* The line of an answer that is out. */
+void access_log(const struct http_exchange *x);
 
 /* --- answer.c --- */
 

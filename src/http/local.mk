@@ -5,6 +5,7 @@ src_http_libhttp_a_SOURCES = \
 	include/syncer/http/router.h \
 	include/syncer/http/server.h \
 	src/http/accept.c \
+	src/http/access.c \
 	src/http/answer.c \
 	src/http/conn.c \
 	src/http/conn_answer.c \

@@ -38,6 +38,7 @@ void http_router_dispatch(const struct http_router *router, struct http_exchange
 
     path = http_exchange_path(x, &len);
     route = find(router, path, len);
+    x->route = route ? route->path : NULL;
     if (req->method == HTTP_METHOD_OTHER) {
         answer_error(x, 501, NULL, "the method is not known; it should be GET or HEAD");
     } else if (req->method == HTTP_OPTIONS && len == 1 && path[0] == '*') {

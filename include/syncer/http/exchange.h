@@ -38,6 +38,18 @@ void *http_exchange_data(const struct http_exchange *x);
  * client is not gone: it still gets its answer. */
 void http_exchange_on_abort(struct http_exchange *x, void (*on_abort)(struct http_exchange *x));
 
+/* --- for the access log, which shows nothing of a request but its method, the route, and this --- */
+
+#define HTTP_EXCHANGE_ID_MAX 128
+
+/* What the request is called in logs; at most HTTP_EXCHANGE_ID_MAX bytes, copied. "" until it is set. */
+void http_exchange_set_id(struct http_exchange *x, const char *id, size_t len);
+const char *http_exchange_id(const struct http_exchange *x);
+/* What came of it: a literal. */
+void http_exchange_set_result(struct http_exchange *x, const char *result);
+/* The query has been read, and nothing of it can be a secret. */
+void http_exchange_show_query(struct http_exchange *x);
+
 /* --- the answer --- */
 
 /* Begins one: status 200-599. */

@@ -21,8 +21,8 @@ struct http_router {
     size_t n;
     void *app; /* passed to each handler */
     /* Errors that the server itself answers (a bad request, 404, overload at accept ...) pass here before they are sent,
-     * for more fields; `x` may have no parsed request. May be NULL. */
-    void (*on_error)(struct http_exchange *x, int status, void *app);
+     * for more fields; `x` may have no parsed request. `detail` is a literal that says what is wrong. May be NULL. */
+    void (*on_error)(struct http_exchange *x, int status, const char *detail, void *app);
 };
 
 /* Answers or hands on. Called by the connection. */

@@ -115,11 +115,12 @@ static void handle_slices(struct http_exchange *x, void *app)
     http_answer_end_producer(x, "text/plain", &s->producer);
 }
 
-static void on_error(struct http_exchange *x, int status, void *app)
+static void on_error(struct http_exchange *x, int status, const char *detail, void *app)
 {
     char text[8];
 
     (void)app;
+    (void)detail;
     snprintf(text, sizeof(text), "%d", status);
     http_answer_field(x, "X-Error", text);
 }
