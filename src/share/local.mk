@@ -13,6 +13,7 @@ src_share_libshare_a_SOURCES = \
 	src/share/podtable_layout.h \
 	src/share/podtable_reader.c \
 	src/share/scoreboard.c \
+	src/share/scoreboard_hint.c \
 	src/share/scoreboard_layout.h \
 	src/share/scoreboard_read.c \
 	src/share/shm_object.c \

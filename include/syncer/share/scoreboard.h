@@ -122,6 +122,8 @@ enum scoreboard_result {
     SCOREBOARD_RESULTS
 };
 const char *scoreboard_result_name(unsigned result);
+/* What to look at, for a person; "" where there is nothing. `code` counts for STATUS only. */
+const char *scoreboard_hint(unsigned result, uint16_t code);
 
 enum scoreboard_guard {
     SCOREBOARD_GUARD_UNKNOWN,
