@@ -23,21 +23,21 @@ void api_not_now(struct http_exchange *x, const char *why);
 /* The table as it is now, held for an answer in slices; NULL: the answer was given. */
 const struct podtable_snapshot *api_hold_table(struct http_exchange *x, const struct api *api);
 
-/* Why there is no verdict. */
-enum api_error {
-    API_BAD_REQUEST,
-    API_NOT_ALLOWED,
-    API_NO_POD_LIST,
-    API_NO_PODS,
-    API_TOO_MANY_PODS,
-    API_OVERLOADED,
-    API_DRAINING,
-    API_ERRORS
-};
-/* The whole answer: status, X-Token-Error, Retry-After where a later try may help. */
+const char *api_error_name(enum api_error error);
+/* The whole answer: status, X-Token-Error, Retry-After where a later try may help; and its line in the log. `detail` is a
+ * literal: it may hold nothing of the request. */
 void api_refuse(struct http_exchange *x, struct api *api, enum api_error error, const char *detail);
+
+/* --- check_log.c: at most 10 lines a second, verdict or error and instance; then the count --- */
+
+/* A check that is done. */
+void api_log_verdict(struct api *api, const struct http_exchange *x, const struct check *check, const char *origin);
+/* An answer without a verdict. */
+void api_log_error(struct api *api, const struct http_exchange *x, enum api_error error, const char *detail);
 
 /* What a person should know about a peer that is not as expected, with what to do; "" if there is nothing. */
 const char *api_peer_reason(const struct check_peer_result *peer);
+/* What to look at; "" if there is nothing. */
+const char *api_peer_hint(const struct check_peer_result *peer);
 
 #endif

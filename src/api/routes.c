@@ -32,11 +32,20 @@ static const struct {
     [API_DRAINING] = {"draining", 503, METRIC_ERRORS_DRAINING},
 };
 
+const char *api_error_name(enum api_error error)
+{
+    return errors[error].name;
+}
+
 void api_refuse(struct http_exchange *x, struct api *api, enum api_error error, const char *detail)
 {
     scoreboard_add(api->board, errors[error].metric, 1);
+    api_log_error(api, x, error, detail);
+    http_exchange_set_result(x, errors[error].name);
     http_answer_begin(x, errors[error].status);
     http_answer_field(x, "X-Token-Error", errors[error].name);
+    if (http_exchange_id(x)[0])
+        http_answer_field(x, "X-Request-ID", http_exchange_id(x));
     http_answer_field(x, "Cache-Control", "no-store");
     if (errors[error].status == 503)
         http_answer_field(x, "Retry-After", "1");
@@ -45,7 +54,7 @@ void api_refuse(struct http_exchange *x, struct api *api, enum api_error error, 
 
 /* A request that the server refused may have been meant for a check: then the gateway must find the reason where it looks
  * for it. Where another path was meant, the field does no harm. */
-void api_on_error(struct http_exchange *x, int status, void *app)
+void api_on_error(struct http_exchange *x, int status, const char *detail, void *app)
 {
     struct api *api = app;
     enum api_error error = status == 503 ? API_OVERLOADED : API_BAD_REQUEST;
@@ -53,6 +62,8 @@ void api_on_error(struct http_exchange *x, int status, void *app)
     if (status == 404)
         return;
     scoreboard_add(api->board, errors[error].metric, 1);
+    api_log_error(api, x, error, detail);
+    http_exchange_set_result(x, errors[error].name);
     http_answer_field(x, "X-Token-Error", errors[error].name);
     if (error == API_OVERLOADED)
         http_answer_field(x, "Retry-After", "1");

@@ -19,10 +19,8 @@
 #include "api_private.h"
 
 #define TOKEN_MAX 4096
-#define REQUEST_ID_MAX 128
 #define TRACEPARENT_BYTES 55
-#define LOG_LINES_PER_SECOND 10
-#define LOG_PODS_MAX 8 /* named in one line */
+#define RELATED_MIN 8
 
 enum strict { STRICT_NO, STRICT_ALL, STRICT_MAJORITY };
 
@@ -34,7 +32,6 @@ struct synced {
     enum strict strict;
     bool verbose, expect_absent;
     char origin[CHECK_ORIGIN_MAX + 1];
-    char request_id[REQUEST_ID_MAX + 1];
     char traceparent[TRACEPARENT_BYTES + 1]; /* "" = none */
 };
 
@@ -79,7 +76,13 @@ static bool is_dns_name(const char *name, size_t len)
     return true;
 }
 
-static const char *read_origin(struct synced *s, struct http_exchange *x)
+/* A value that was made from the token would carry it into the log. Short ones meet by chance. */
+static bool is_related(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    return a_len >= RELATED_MIN && b_len >= RELATED_MIN && (memmem(a, a_len, b, b_len) || memmem(b, b_len, a, a_len));
+}
+
+static const char *read_origin(struct synced *s, struct http_exchange *x, const char *token, size_t token_len)
 {
     const char *value;
     size_t len;
@@ -94,6 +97,8 @@ static const char *read_origin(struct synced *s, struct http_exchange *x)
         return "X-Nginx-Origin should have 1 to 253 bytes";
     if (!(len == 1 && value[0] == '-') && addr_parse(&addr, value, len) < 0 && !is_dns_name(value, len))
         return "X-Nginx-Origin should be a pod's name (DNS-1123, lower case), an IP address or \"-\"";
+    if (is_related(value, len, token, token_len))
+        return "X-Nginx-Origin holds the token: it should name the pod that stored it";
     memcpy(s->origin, value, len);
     s->origin[len] = '\0';
     return NULL;
@@ -101,7 +106,7 @@ static const char *read_origin(struct synced *s, struct http_exchange *x)
 
 static bool is_request_id(const char *value, size_t len)
 {
-    if (len == 0 || len > REQUEST_ID_MAX)
+    if (len == 0 || len > HTTP_EXCHANGE_ID_MAX)
         return false;
     for (size_t i = 0; i < len; i++)
         if (!is_alnum_lower(value[i]) && !(value[i] >= 'A' && value[i] <= 'Z') && !strchr("._:/+=@-", value[i]))
@@ -109,16 +114,18 @@ static bool is_request_id(const char *value, size_t len)
     return true;
 }
 
-static void read_request_id(struct synced *s, struct http_exchange *x)
+static void read_request_id(struct http_exchange *x, const char *token, size_t token_len)
 {
+    char made[RANDOM_HEX_BYTES(16)];
     const char *value;
     size_t len;
 
-    if (http_exchange_field(x, "x-request-id", &value, &len) == 1 && is_request_id(value, len)) {
-        memcpy(s->request_id, value, len);
-        s->request_id[len] = '\0';
+    if (http_exchange_field(x, "x-request-id", &value, &len) == 1 && is_request_id(value, len) &&
+        !is_related(value, len, token, token_len)) {
+        http_exchange_set_id(x, value, len);
     } else {
-        random_hex(s->request_id, 16);
+        random_hex(made, 16);
+        http_exchange_set_id(x, made, strlen(made));
     }
 }
 
@@ -219,6 +226,23 @@ static const char *read_query(struct synced *s, struct http_exchange *x)
 
 /* ---- the answer ---- */
 
+/* The result of a probe as the scoreboard has it. */
+static enum scoreboard_result result_of(enum probe_outcome outcome)
+{
+    static const enum scoreboard_result results[PROBE_OUTCOMES] = {
+        [PROBE_ABSENT] = SCOREBOARD_ABSENT,      [PROBE_STATUS] = SCOREBOARD_STATUS, [PROBE_CONNECT] = SCOREBOARD_CONNECT,
+        [PROBE_TLS] = SCOREBOARD_TLS,            [PROBE_BROKEN] = SCOREBOARD_BROKEN,
+        [PROBE_TIMEOUT] = SCOREBOARD_TIMED_OUT,
+    };
+
+    return results[outcome];
+}
+
+const char *api_peer_hint(const struct check_peer_result *peer)
+{
+    return scoreboard_hint(result_of(peer->outcome), peer->code);
+}
+
 const char *api_peer_reason(const struct check_peer_result *peer)
 {
     switch (peer->outcome) {
@@ -229,15 +253,8 @@ const char *api_peer_reason(const struct check_peer_result *peer)
     case PROBE_PRESENT:
         return "";
     case PROBE_ABSENT:
-        return "the token has not come (401): is its zone_sync connected, and is the token still valid?";
     case PROBE_STATUS:
-        if (peer->code >= 300 && peer->code < 400)
-            return "a redirect: the probe location still has error_page 401";
-        if (peer->code == 404)
-            return "404: path or host is not the probe location's";
-        if (peer->code == 429 || peer->code == 503)
-            return "429 or 503: limit_req on the probe location, or the pod is overloaded";
-        return "neither 200 nor 401";
+        return api_peer_hint(peer);
     default:
         return pool_pod_reason(peer->pod);
     }
@@ -269,7 +286,7 @@ static void write_peer(struct json_writer *w, const struct check_peer_result *pe
 /* A verbose body under way. The check is over by then, so it has what it needs of it. */
 struct verbose {
     struct http_producer producer;
-    struct synced s; /* a copy: its check and exchange are not to be used */
+    struct synced s; /* a copy: its check is not to be used */
     enum verdict verdict;
     int64_t duration_ns;
     size_t expected;
@@ -289,7 +306,7 @@ static void begin_verbose(struct verbose *v, struct buf *out)
     json_put_number(&v->w, "expected", (int64_t)v->expected);
     json_key(&v->w, "ms");
     json_decimal(&v->w, v->duration_ns / NS_PER_US);
-    json_put_string(&v->w, "request_id", v->s.request_id);
+    json_put_string(&v->w, "request_id", http_exchange_id(v->s.x));
     json_key(&v->w, "pods");
     json_array_begin(&v->w);
 }
@@ -356,42 +373,12 @@ static void answer_verdict(struct synced *s)
     http_answer_field(s->x, "X-Token-Pods", text);
     snprintf(text, sizeof(text), "%" PRId64, check_duration_ns(s->check) / NS_PER_MS);
     http_answer_field(s->x, "X-Token-Sync-Ms", text);
-    http_answer_field(s->x, "X-Request-ID", s->request_id);
+    http_answer_field(s->x, "X-Request-ID", http_exchange_id(s->x));
     http_answer_field(s->x, "Cache-Control", "no-store");
     if (verbose)
         http_answer_end_producer(s->x, "application/json", &verbose->producer);
     else
         http_answer_end(s->x, NULL, NULL, 0);
-}
-
-/* One line for each check that is not Synced: who, why, how long. */
-static void log_verdict(struct synced *s)
-{
-    struct check_peer_result peer;
-    struct buf pods;
-    uint32_t suppressed;
-    size_t at = 0, named = 0, others = 0;
-
-    if (check_verdict(s->check) == VERDICT_SYNCED ||
-        !log_limit_pass(&s->api->log_limit, loop_now_ns(s->api->loop), LOG_LINES_PER_SECOND, &suppressed))
-        return;
-    buf_init(&pods, 4096);
-    while (check_next_peer(s->check, &at, &peer)) {
-        if (peer.finished && peer.expected_after_ns >= 0)
-            continue;
-        if (named == LOG_PODS_MAX) {
-            others++;
-            continue;
-        }
-        buf_addf(&pods, "%s%s: %s%s%s", named++ ? "; " : "", pool_pod_name(peer.pod), probe_outcome_name(peer.outcome),
-                 api_peer_reason(&peer)[0] ? ", " : "", api_peer_reason(&peer));
-    }
-    log_info("token is not on all pods", LOG_STR("status", verdict_name(check_verdict(s->check))),
-             LOG_INT("expected", check_expected(s->check)), LOG_INT("peers", check_peers(s->check)),
-             LOG_INT("ms", check_duration_ns(s->check) / NS_PER_MS), LOG_STR("origin", s->origin),
-             LOG_STR("request_id", s->request_id), LOG_STR("pods", buf_str(&pods)), LOG_INT("other_pods", others),
-             LOG_INT("suppressed", suppressed));
-    buf_release(&pods);
 }
 
 static const struct {
@@ -416,7 +403,8 @@ static void on_check_done(struct check *check, void *arg)
     if (check_refusal(check) != CHECK_ACCEPTED) {
         refuse_check(s->x, s->api, check_refusal(check));
     } else {
-        log_verdict(s);
+        http_exchange_set_result(s->x, verdict_name(check_verdict(check)));
+        api_log_verdict(s->api, s->x, check, s->origin);
         answer_verdict(s);
     }
     free(s);
@@ -434,7 +422,7 @@ static void on_abort(struct http_exchange *x)
 
 static void start(struct synced *s, const char *token, size_t token_len)
 {
-    char fields[64 + REQUEST_ID_MAX + TRACEPARENT_BYTES];
+    char fields[64 + HTTP_EXCHANGE_ID_MAX + TRACEPARENT_BYTES];
     struct check_request request = {
         .token = token,
         .token_len = token_len,
@@ -447,7 +435,7 @@ static void start(struct synced *s, const char *token, size_t token_len)
     };
     enum check_refusal refusal;
 
-    snprintf(fields, sizeof(fields), "X-Request-ID: %s\r\n%s%s%s", s->request_id, s->traceparent[0] ? "traceparent: " : "",
+    snprintf(fields, sizeof(fields), "X-Request-ID: %s\r\n%s%s%s", http_exchange_id(s->x), s->traceparent[0] ? "traceparent: " : "",
              s->traceparent, s->traceparent[0] ? "\r\n" : "");
     s->check = check_start(s->api->checker, &request, &refusal);
     if (!s->check) {
@@ -466,6 +454,8 @@ void api_synced(struct http_exchange *x, void *app)
     const char *token = NULL, *wrong;
     size_t token_len = 0;
 
+    wrong = read_token(x, &token, &token_len);
+    read_request_id(x, token, token_len);
     if (api->refusing) {
         api_refuse(x, api, API_DRAINING, "this instance is about to end: ask another one");
         return;
@@ -477,9 +467,8 @@ void api_synced(struct http_exchange *x, void *app)
     }
     s->api = api;
     s->x = x;
-    wrong = read_token(x, &token, &token_len);
     if (!wrong)
-        wrong = read_origin(s, x);
+        wrong = read_origin(s, x, token, token_len);
     if (!wrong)
         wrong = read_query(s, x);
     if (wrong) {
@@ -487,7 +476,7 @@ void api_synced(struct http_exchange *x, void *app)
         free(s);
         return;
     }
-    read_request_id(s, x);
+    http_exchange_show_query(x);
     read_traceparent(s, x);
     start(s, token, token_len);
 }

@@ -184,6 +184,7 @@ static int make_server(struct worker *worker, struct err *err)
         .generation = worker->heritage.generation,
         .started_ns = worker->started_ns,
     };
+    api_init(&worker->api);
     worker->router = (struct http_router){
         .routes = api_routes, .n = api_routes_n, .app = &worker->api, .on_error = api_on_error};
     worker->server = http_server_new(worker->loop, &settings, &worker->router, &events, worker, err);
@@ -200,6 +201,8 @@ int worker_make_parts(struct worker *worker, struct err *err)
 void worker_free_parts(struct worker *worker)
 {
     http_server_free(worker->server); /* whoever waits for an answer is let go, and with that all checks end */
+    if (worker->api.loop)
+        api_release(&worker->api);
     checker_free(worker->checker);
     pool_free(worker->pool);
     link_hub_free(worker->hub);

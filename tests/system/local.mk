@@ -9,6 +9,7 @@ SYSTEM_TESTS = \
 	tests/system/test_errors.py \
 	tests/system/test_pods_misbehave.py \
 	tests/system/test_load.py \
+	tests/system/test_logs.py \
 	tests/system/test_demo.py
 EXTRA_DIST += $(SYSTEM_TESTS) \
 	tests/system/harness/__init__.py \

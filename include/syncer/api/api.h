@@ -10,10 +10,29 @@
 #include <stdint.h>
 
 #include <syncer/base/log.h>
+#include <syncer/base/loop.h>
 #include <syncer/http/router.h>
 #include <syncer/probe/check.h>
 #include <syncer/share/podtable.h>
 #include <syncer/share/scoreboard.h>
+
+/* Why there is no verdict: the values of X-Token-Error. */
+enum api_error {
+    API_BAD_REQUEST,
+    API_NOT_ALLOWED,
+    API_NO_POD_LIST,
+    API_NO_PODS,
+    API_TOO_MANY_PODS,
+    API_OVERLOADED,
+    API_DRAINING,
+    API_ERRORS
+};
+
+/* Lines about checks: limited by what they say, a verdict or an error. */
+struct api_log {
+    struct log_limit limits[VERDICTS + API_ERRORS];
+    struct loop_timer over; /* set while something held back is not told of */
+};
 
 /* What the handlers need; all borrowed, owned by the worker. */
 struct api {
@@ -28,14 +47,18 @@ struct api {
     int64_t started_ns;       /* of this worker */
     bool draining;            /* /readyz says so, answers still come */
     bool refusing;            /* no new checks any more: "draining" */
-    struct log_limit log_limit; /* of lines about checks */
+    struct api_log log;
 };
+
+/* Before the first request, and after the last: then what was held back in the log is told of. */
+void api_init(struct api *api);
+void api_release(struct api *api);
 
 /* The table of routes; its app is a struct api. */
 extern const struct http_route api_routes[];
 extern const size_t api_routes_n;
 
 /* http_router.on_error: puts X-Token-Error on errors that the server itself answers. */
-void api_on_error(struct http_exchange *x, int status, void *app);
+void api_on_error(struct http_exchange *x, int status, const char *detail, void *app);
 
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Processes and loopback addresses of a test: nothing outlives it, and no two tests that run at once meet."""
 import ctypes
+import datetime
 import errno
 import os
 import signal
@@ -59,6 +60,11 @@ def wait_until(what, seconds=5.0, step=0.005, why="it did not happen"):
         if time.monotonic() >= end:
             raise TimeoutError(f"{why} within {seconds:g} s")
         time.sleep(step)
+
+
+def wall_ms(timestamp):
+    """ms since 1970 of a log line's `ts`."""
+    return datetime.datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp() * 1000
 
 
 def wait_connect(address, seconds=5.0, process=None):

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What a person reads in the log: who is missing and why, which pod fails and recovers, what is set wrongly; each said
+once, and never so often that it buries the rest."""
+import collections
+import json
+import sys
+
+from harness import fakepod, proc, tap
+
+QUICK = {"sync_timeout": 50, "retries": 4, "connection_timeout": 300, "request_deadline": 1000, "zone_sync_interval": 100,
+         "log_format": "json"}
+
+
+def lines(server, msg=None, **fields):
+    """The lines of that message, with these values."""
+    found = [json.loads(line) for line in server.log().splitlines()]
+    return [line for line in found if (msg is None or line["msg"] == msg)
+            and all(line.get(key) == value for key, value in fields.items())]
+
+
+def line(server, msg, seconds=5, **fields):
+    """The one line that comes of it."""
+    proc.wait_until(lambda: lines(server, msg, **fields), seconds, why=f"no line \"{msg}\" {fields}")
+    found = lines(server, msg, **fields)
+    assert len(found) == 1, found
+    return found[0]
+
+
+# --- checks ---
+
+def test_a_check_that_is_not_synced(t):
+    pods = t.cluster(3)
+    pods.put("t", 0, 0, None)
+    fakes = [t.fake(pods, fakepod.always(fakepod.answer(status))) for status in (302, 404, 429)]
+    server = t.syncer(pods, fakes, **QUICK)
+    got = server.check("t", "gw-1", headers=[("X-Request-ID", "login-7")])
+    said = line(server, "the token is not on all pods")
+    assert (said["level"], said["status"], said["pods"]) == ("warn", got.verdict, "1/5"), said
+    assert (said["origin"], said["request_id"], said["client"]) == ("gw-1", "login-7", "127.0.0.1"), said
+    assert abs(said["ms"] - int(got.headers["x-token-sync-ms"])) <= 1, (said, got.headers)
+    assert said["missing"] == "fake-1: 302; fake-2: 404; fake-3: 429; gw-3: absent", said
+    assert "error_page 401" in said["hint"], said
+    pods.put("t2")
+    got = server.check("t2", "gw-1", "expect=absent", headers=[("X-Request-ID", "logout-7")])
+    said = line(server, "the token is still on some pods", request_id="logout-7")
+    assert (said["expect"], said["missing"].count("present")) == ("absent", 2), said
+
+
+def test_many_missing_pods_are_bounded(t):
+    pods = t.cluster(12, one_process=True)
+    server = t.syncer(pods, **QUICK)
+    server.check("nobody-has-it", "gw-1")
+    said = line(server, "the token is not on all pods")
+    assert said["missing"].count("absent") == 5 and said["missing"].endswith("; and 6 more"), said
+    assert "zone_sync" in said["hint"], said
+
+
+def test_a_synced_check_says_nothing(t):
+    pods = t.cluster(2, one_process=True)
+    pods.put("t")
+    server = t.syncer(pods, **{**QUICK, "log_level": "info"})
+    assert server.check("t", "gw-1").verdict == "Synced"
+    server.stop()
+    assert not [said for said in lines(server) if said["proc"] == "worker"], server.log()
+
+
+def test_an_answer_without_a_verdict(t):
+    pods = t.cluster(2, one_process=True)
+    server = t.syncer(pods, **QUICK)
+    server.check("t", "A B", headers=[("X-Request-ID", "r-1")])
+    said = line(server, "no verdict", request_id="r-1")
+    assert (said["level"], said["error"], said["client"]) == ("info", "bad-request", "127.0.0.1"), said
+    assert "X-Nginx-Origin" in said["reason"], said
+    server.request("PUT", "/v1/synced")
+    assert line(server, "no verdict", reason="the method should be GET or HEAD")["error"] == "bad-request"
+
+
+def test_lines_are_limited_and_then_counted(t):
+    pods = t.cluster(1)
+    fake = t.fake(pods, fakepod.always(fakepod.answer(500)))
+    server = t.syncer(pods, [fake], workers=2, **QUICK)
+    links, sent = [server.connect() for _ in range(4)], {"NotSynced": 0, "bad-request": 0}
+    for i in range(200):
+        assert server.check("t", "gw-1", link=links[i % 4]).verdict == "NotSynced"
+        server.check("t", "A B", link=links[i % 4])
+        sent["NotSynced"] += 1
+        sent["bad-request"] += 1
+    for link in links:
+        link.close()
+
+    def told(status):
+        return (lines(server, "the token is not on all pods") if status == "NotSynced" else
+                lines(server, "no verdict", error=status))
+
+    def all_counted():  # no further check follows
+        held = collections.Counter()
+        for said in lines(server, "more checks like these in this second"):
+            held[said["status"]] += said["lines_held_back"]
+        return all(held[status] + len(told(status)) == n for status, n in sent.items())
+    proc.wait_until(all_counted, 3, why="the lines held back were not counted")
+    for status in sent:
+        times = sorted(proc.wall_ms(said["ts"]) for said in told(status))
+        assert times and len(told(status)) < 200
+        for i, start in enumerate(times):
+            assert sum(start <= other < start + 1000 for other in times[i:]) <= 20, times  # two seconds may touch
+
+
+if __name__ == "__main__":
+    sys.exit(tap.main())
