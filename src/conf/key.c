@@ -13,6 +13,7 @@ const struct key keys[] = {
 #define CONF_INT(key, def, min, max, doc) {#key, KEY_INT, offsetof(struct conf, key), def, min, max, NULL},
 #define CONF_AUTO(key, min, max, doc) {#key, KEY_AUTO, offsetof(struct conf, key), 0, min, max, NULL},
 #define CONF_MS(key, def, min, max, doc) {#key, KEY_MS, offsetof(struct conf, key##_ms), def, min, max, NULL},
+#define CONF_AUTO_MS(key, min, max, doc) {#key, KEY_AUTO_MS, offsetof(struct conf, key##_ms), 0, min, max, NULL},
 #define CONF_BOOL(key, def, doc) {#key, KEY_BOOL, offsetof(struct conf, key), def, 0, 0, NULL},
 #define CONF_ENUM(key, names, def, doc) {#key, KEY_ENUM, offsetof(struct conf, key), def, 0, 0, names},
 #include <syncer/conf/keys.def>
@@ -125,8 +126,8 @@ static int set_ms(int64_t *field, const struct key *key, const char *text, struc
         *field = n * units[i].ms;
         return 0;
     }
-    return err_set(err, "\"%.40s\" should be a time from %" PRId64 "ms to %" PRId64 "ms, such as 150ms or 2s (a bare "
-                        "number is milliseconds)", text, key->min, key->max);
+    return err_set(err, "\"%.40s\" should be %sa time from %" PRId64 "ms to %" PRId64 "ms, such as 150ms or 2s (a bare "
+                        "number is milliseconds)", text, key->type == KEY_AUTO_MS ? "auto or " : "", key->min, key->max);
 }
 
 static int set_enum(int *field, const char *names, const char *text, struct err *err)
@@ -165,6 +166,11 @@ int key_set(struct conf *conf, const struct key *key, const char *text, struct e
         return set_bool(field, text, err);
     case KEY_ENUM:
         return set_enum(field, key->text, text, err);
+    case KEY_AUTO_MS:
+        if (strcmp(text, "auto") != 0)
+            return set_ms(field, key, text, err);
+        *(int64_t *)field = 0;
+        return 0;
     case KEY_MS:
         return set_ms(field, key, text, err);
     case KEY_AUTO:
@@ -211,6 +217,12 @@ bool key_print(const struct conf *conf, const struct key *key, struct buf *out)
         break;
     case KEY_ENUM:
         print_enum(out, key->text, *(const int *)field);
+        break;
+    case KEY_AUTO_MS:
+        if (*(const int64_t *)field == 0)
+            buf_add_str(out, "auto");
+        else
+            buf_addf(out, "%" PRId64 "ms", *(const int64_t *)field);
         break;
     case KEY_MS:
         buf_addf(out, "%" PRId64 "ms", *(const int64_t *)field);

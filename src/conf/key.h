@@ -5,7 +5,7 @@
 
 #include <syncer/conf/conf.h>
 
-enum key_type { KEY_STRING, KEY_INT, KEY_AUTO, KEY_MS, KEY_BOOL, KEY_ENUM };
+enum key_type { KEY_STRING, KEY_INT, KEY_AUTO, KEY_MS, KEY_AUTO_MS, KEY_BOOL, KEY_ENUM };
 
 struct key {
     const char *name;

@@ -1,22 +1,81 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The schedule `parallel`: all peers are asked at once, and each again sync_timeout after its own answer. One queue, in
- * order of due times, so that each step costs the same whatever the number of peers.
+ * Both modes over two queues: `timed`, whose peers know when they are due, and `idle`, whose peers wait for
+ * what other peers answer. Parallel never uses the second. Each step costs the same whatever the number of
+ * peers, but for a wave, which costs a few ns for each that waits.
  */
 #include <config.h>
 
 #include <stdlib.h>
 
+#include <syncer/base/clock.h>
 #include <syncer/base/must.h>
 #include <syncer/probe/schedule.h>
+
+#define SCOUTS 3
+#define AUTO_MIN_NS (5 * NS_PER_MS)
+#define AUTO_MAX_NS (20 * NS_PER_MS)
+
+/* ---- queues ---- */
+
+static const struct schedule_queue empty = {SCHEDULE_NONE, SCHEDULE_NONE};
+
+static bool is_empty(const struct schedule_queue *queue)
+{
+    return queue->first == SCHEDULE_NONE;
+}
+
+static void push(struct schedule *schedule, struct schedule_queue *queue, uint32_t peer)
+{
+    schedule->peers[peer].next = SCHEDULE_NONE;
+    if (is_empty(queue))
+        queue->first = peer;
+    else
+        schedule->peers[queue->last].next = peer;
+    queue->last = peer;
+}
+
+static void push_front(struct schedule *schedule, struct schedule_queue *queue, uint32_t peer)
+{
+    schedule->peers[peer].next = queue->first;
+    queue->first = peer;
+    if (queue->last == SCHEDULE_NONE)
+        queue->last = peer;
+}
+
+static uint32_t pop(struct schedule *schedule, struct schedule_queue *queue)
+{
+    uint32_t peer = queue->first;
+
+    queue->first = schedule->peers[peer].next;
+    if (is_empty(queue))
+        queue->last = SCHEDULE_NONE;
+    return peer;
+}
+
+/* Those that finished while they waited (they were dropped) are passed over. */
+static void skip_finished(struct schedule *schedule, struct schedule_queue *queue)
+{
+    while (!is_empty(queue) && schedule->peers[queue->first].finished)
+        pop(schedule, queue);
+}
+
+static void push_timed(struct schedule *schedule, uint32_t peer, int64_t due_ns)
+{
+    schedule->peers[peer].due_ns = due_ns;
+    push(schedule, &schedule->timed, peer);
+}
+
+/* ---- life ---- */
 
 void schedule_init(struct schedule *schedule, const struct schedule_settings *settings, int64_t start_ns)
 {
     *schedule = (struct schedule){
         .settings = *settings,
         .patience_end_ns = start_ns + settings->patience_ns,
-        .first = SCHEDULE_NONE,
-        .last = SCHEDULE_NONE,
+        .timed = empty,
+        .idle = empty,
+        .scouting = settings->mode == SCHEDULE_SCOUT && settings->waves > 0,
     };
 }
 
@@ -41,37 +100,6 @@ int schedule_reserve(struct schedule *schedule, uint32_t n)
     return 0;
 }
 
-static void enqueue(struct schedule *schedule, uint32_t peer, int64_t due_ns)
-{
-    schedule->peers[peer].due_ns = due_ns;
-    schedule->peers[peer].next = SCHEDULE_NONE;
-    if (schedule->first == SCHEDULE_NONE)
-        schedule->first = peer;
-    else
-        schedule->peers[schedule->last].next = peer;
-    schedule->last = peer;
-}
-
-/* In front: a peer that joins is due before all those that wait for their next turn. */
-static void enqueue_first(struct schedule *schedule, uint32_t peer, int64_t due_ns)
-{
-    schedule->peers[peer].due_ns = due_ns;
-    schedule->peers[peer].next = schedule->first;
-    schedule->first = peer;
-    if (schedule->last == SCHEDULE_NONE)
-        schedule->last = peer;
-}
-
-static uint32_t dequeue(struct schedule *schedule)
-{
-    uint32_t peer = schedule->first;
-
-    schedule->first = schedule->peers[peer].next;
-    if (schedule->first == SCHEDULE_NONE)
-        schedule->last = SCHEDULE_NONE;
-    return peer;
-}
-
 uint32_t schedule_add(struct schedule *schedule, int64_t now_ns)
 {
     uint32_t peer = schedule->n;
@@ -79,11 +107,11 @@ uint32_t schedule_add(struct schedule *schedule, int64_t now_ns)
     must(peer < schedule->room);
     schedule->n++;
     schedule->unfinished++;
-    schedule->peers[peer] = (struct schedule_peer){0};
-    if (schedule->first == SCHEDULE_NONE || schedule->peers[schedule->last].due_ns <= now_ns)
-        enqueue(schedule, peer, now_ns);
+    schedule->peers[peer] = (struct schedule_peer){.due_ns = now_ns};
+    if (!schedule->begun)
+        push(schedule, &schedule->timed, peer);
     else
-        enqueue_first(schedule, peer, now_ns);
+        push_front(schedule, &schedule->timed, peer);
     return peer;
 }
 
@@ -94,31 +122,165 @@ static bool finish(struct schedule *schedule, uint32_t peer)
     return true;
 }
 
+/* One of the first three less to wait for. */
+static void end_scout(struct schedule *schedule, uint32_t peer)
+{
+    if (!schedule->peers[peer].scout)
+        return;
+    schedule->peers[peer].scout = false;
+    if (--schedule->scouts_out == 0 && schedule->waves == 0)
+        schedule->next_wave_ns = 0;
+}
+
 void schedule_drop(struct schedule *schedule, uint32_t peer)
 {
     must(peer < schedule->n);
+    end_scout(schedule, peer);
     if (!schedule->peers[peer].finished)
-        finish(schedule, peer); /* where it waits in the queue it is passed over */
+        finish(schedule, peer);
 }
+
+/* ---- scouting ---- */
+
+static int64_t auto_interval_ns(const struct schedule *schedule)
+{
+    int64_t interval = schedule->settings.sync_timeout_ns / (schedule->n ? schedule->n : 1);
+
+    if (interval < AUTO_MIN_NS)
+        return AUTO_MIN_NS;
+    return interval < AUTO_MAX_NS ? interval : AUTO_MAX_NS;
+}
+
+/* Fisher and Yates; the order stands in due_ns, which peers in `idle` don't need. */
+static void shuffle(struct schedule *schedule)
+{
+    struct schedule_peer *peers = schedule->peers;
+
+    for (uint32_t i = 0; i < schedule->n; i++) {
+        uint32_t other = schedule->settings.draw(i + 1);
+
+        peers[i].due_ns = peers[other].due_ns;
+        peers[other].due_ns = i;
+    }
+}
+
+/* The first three go out, the others wait in a random order. */
+static void begin_scouting(struct schedule *schedule, int64_t now_ns)
+{
+    if (schedule->settings.scout_interval_ns == 0)
+        schedule->settings.scout_interval_ns = auto_interval_ns(schedule);
+    shuffle(schedule);
+    schedule->timed = empty;
+    for (uint32_t i = 0; i < schedule->n; i++)
+        push(schedule, &schedule->idle, (uint32_t)schedule->peers[i].due_ns);
+    for (uint32_t i = 0; i < schedule->n && i < SCOUTS; i++) {
+        uint32_t peer = pop(schedule, &schedule->idle);
+
+        if (schedule->peers[peer].finished)
+            continue;
+        schedule->peers[peer].scout = true;
+        schedule->scouts_out++;
+        push_timed(schedule, peer, now_ns);
+    }
+    /* The first three speak together, unless one of them keeps the others waiting. */
+    schedule->scout_due_ns = schedule->next_wave_ns = now_ns + schedule->settings.scout_interval_ns;
+}
+
+/* Between this wave and the next. Where the token arrives over some time each answer would call for one, and
+ * all would be spent before the last pod has it: so it doubles, up to the pace of `parallel`. */
+static int64_t distance_ns(const struct schedule *schedule)
+{
+    int64_t distance = schedule->settings.scout_interval_ns;
+
+    for (uint32_t i = 0; i < schedule->waves && distance < schedule->settings.sync_timeout_ns; i++)
+        distance *= 2;
+    return distance < schedule->settings.sync_timeout_ns ? distance : schedule->settings.sync_timeout_ns;
+}
+
+/* All that wait are due at once. */
+static void wave(struct schedule *schedule, int64_t now_ns)
+{
+    struct schedule_queue *idle = &schedule->idle, *timed = &schedule->timed;
+
+    skip_finished(schedule, idle);
+    if (is_empty(idle))
+        return;
+    for (uint32_t peer = idle->first; peer != SCHEDULE_NONE; peer = schedule->peers[peer].next)
+        schedule->peers[peer].due_ns = now_ns;
+    schedule->peers[idle->last].next = timed->first;
+    timed->first = idle->first;
+    if (timed->last == SCHEDULE_NONE)
+        timed->last = idle->last;
+    *idle = empty;
+    schedule->wave_wanted = false;
+    schedule->next_wave_ns = now_ns + distance_ns(schedule);
+    if (++schedule->waves == schedule->settings.waves)
+        schedule->scouting = false;
+}
+
+static void wait_for_turn(struct schedule *schedule, uint32_t peer, int64_t now_ns)
+{
+    /* The pace of the scouts is kept, but nobody is asked for turns that passed while nobody waited. */
+    if (is_empty(&schedule->idle) && schedule->scout_due_ns < now_ns)
+        schedule->scout_due_ns = now_ns + schedule->settings.scout_interval_ns;
+    push(schedule, &schedule->idle, peer);
+}
+
+/* The one whose turn it is, or SCHEDULE_NONE. */
+static uint32_t next_scout(struct schedule *schedule, int64_t now_ns)
+{
+    int64_t interval = schedule->settings.scout_interval_ns;
+
+    skip_finished(schedule, &schedule->idle);
+    if (is_empty(&schedule->idle))
+        return SCHEDULE_NONE;
+    if (now_ns >= schedule->patience_end_ns)
+        return pop(schedule, &schedule->idle);
+    if (schedule->wave_wanted && now_ns >= schedule->next_wave_ns) {
+        wave(schedule, now_ns);
+        return pop(schedule, &schedule->timed);
+    }
+    if (now_ns < schedule->scout_due_ns)
+        return SCHEDULE_NONE;
+    schedule->scout_due_ns += interval;
+    if (schedule->scout_due_ns <= now_ns)
+        schedule->scout_due_ns = now_ns + interval;
+    return pop(schedule, &schedule->idle);
+}
+
+/* ---- who is next ---- */
 
 uint32_t schedule_next(struct schedule *schedule, int64_t now_ns)
 {
-    while (schedule->first != SCHEDULE_NONE) {
-        const struct schedule_peer *first = &schedule->peers[schedule->first];
-
-        if (first->finished) {
-            dequeue(schedule);
-            continue;
-        }
-        return first->due_ns <= now_ns ? dequeue(schedule) : SCHEDULE_NONE;
+    if (!schedule->begun) {
+        schedule->begun = true;
+        if (schedule->scouting)
+            begin_scouting(schedule, now_ns);
     }
-    return SCHEDULE_NONE;
+    skip_finished(schedule, &schedule->timed);
+    if (!is_empty(&schedule->timed) && schedule->peers[schedule->timed.first].due_ns <= now_ns)
+        return pop(schedule, &schedule->timed);
+    return next_scout(schedule, now_ns);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 int64_t schedule_wake_ns(const struct schedule *schedule)
 {
-    return schedule->first == SCHEDULE_NONE ? SCHEDULE_NEVER : schedule->peers[schedule->first].due_ns;
+    int64_t wake = SCHEDULE_NEVER;
+
+    if (!is_empty(&schedule->timed))
+        wake = schedule->peers[schedule->timed.first].due_ns;
+    if (is_empty(&schedule->idle))
+        return wake;
+    wake = earlier(wake, earlier(schedule->scout_due_ns, schedule->patience_end_ns));
+    return schedule->wave_wanted ? earlier(wake, schedule->next_wave_ns) : wake;
 }
+
+/* ---- answers ---- */
 
 /* An absent peer is asked until the end of patience, and a last time at it. */
 static bool answer_not_yet(struct schedule *schedule, uint32_t peer, int64_t now_ns)
@@ -127,7 +289,10 @@ static bool answer_not_yet(struct schedule *schedule, uint32_t peer, int64_t now
 
     if (now_ns >= schedule->patience_end_ns)
         return finish(schedule, peer);
-    enqueue(schedule, peer, due < schedule->patience_end_ns ? due : schedule->patience_end_ns);
+    if (schedule->scouting)
+        wait_for_turn(schedule, peer, now_ns);
+    else
+        push_timed(schedule, peer, due < schedule->patience_end_ns ? due : schedule->patience_end_ns);
     return false;
 }
 
@@ -139,16 +304,27 @@ static bool answer_broken(struct schedule *schedule, uint32_t peer, int64_t now_
     if (schedule->peers[peer].broken_before || due > schedule->patience_end_ns)
         return finish(schedule, peer);
     schedule->peers[peer].broken_before = true;
-    enqueue(schedule, peer, due);
+    push_timed(schedule, peer, due);
     return false;
 }
 
-bool schedule_answer(struct schedule *schedule, uint32_t peer, enum schedule_answer answer, int64_t now_ns)
+static bool take(struct schedule *schedule, uint32_t peer, enum schedule_answer answer, int64_t now_ns)
 {
-    must(peer < schedule->n && !schedule->peers[peer].finished);
     if (answer == SCHEDULE_NOT_YET)
         return answer_not_yet(schedule, peer, now_ns);
     if (answer == SCHEDULE_BROKEN)
         return answer_broken(schedule, peer, now_ns);
     return finish(schedule, peer);
+}
+
+bool schedule_answer(struct schedule *schedule, uint32_t peer, enum schedule_answer answer, int64_t now_ns)
+{
+    bool finished;
+
+    must(peer < schedule->n && !schedule->peers[peer].finished);
+    end_scout(schedule, peer);
+    finished = take(schedule, peer, answer, now_ns);
+    if (answer == SCHEDULE_EXPECTED)
+        schedule->wave_wanted = true;
+    return finished;
 }

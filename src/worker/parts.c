@@ -6,6 +6,7 @@
 
 #include <syncer/base/clock.h>
 #include <syncer/base/log.h>
+#include <syncer/base/random.h>
 #include <syncer/share/control.h>
 
 #include "worker_private.h"
@@ -135,8 +136,12 @@ static int make_checker(struct worker *worker, struct err *err)
         .board = worker->board,
         .schedule =
             {
+                .mode = conf->retry_mode == CONF_RETRY_SCOUT ? SCHEDULE_SCOUT : SCHEDULE_PARALLEL,
                 .sync_timeout_ns = conf->sync_timeout_ms * NS_PER_MS,
                 .patience_ns = conf_patience_ms(conf) * NS_PER_MS,
+                .scout_interval_ns = conf->scout_interval_ms * NS_PER_MS,
+                .waves = (uint32_t)conf->retries,
+                .draw = random_below,
             },
         .request_deadline_ns = conf->request_deadline_ms * NS_PER_MS,
         .max_checks = (uint32_t)conf->max_checks,

@@ -24,6 +24,7 @@
 enum conf_pods { CONF_PODS_AUTO, CONF_PODS_STATIC, CONF_PODS_KUBERNETES };
 enum conf_pod_filter { CONF_FILTER_READY, CONF_FILTER_ALL };
 enum conf_pod_scope { CONF_SCOPE_DEPLOYMENT, CONF_SCOPE_REVISION };
+enum conf_retry_mode { CONF_RETRY_SCOUT, CONF_RETRY_PARALLEL };
 enum conf_scheme { CONF_SCHEME_HTTPS, CONF_SCHEME_HTTP };
 
 struct conf_static_pod {
@@ -37,6 +38,7 @@ struct conf {
 #define CONF_INT(key, def, min, max, doc) int64_t key;
 #define CONF_AUTO(key, min, max, doc) int64_t key;
 #define CONF_MS(key, def, min, max, doc) int64_t key##_ms;
+#define CONF_AUTO_MS(key, min, max, doc) int64_t key##_ms;
 #define CONF_BOOL(key, def, doc) bool key;
 #define CONF_ENUM(key, names, def, doc) int key;
 #include <syncer/conf/keys.def>
@@ -44,6 +46,7 @@ struct conf {
 #undef CONF_INT
 #undef CONF_AUTO
 #undef CONF_MS
+#undef CONF_AUTO_MS
 #undef CONF_BOOL
 #undef CONF_ENUM
     char *listen[CONF_MAX_LISTEN]; /* as written: "0.0.0.0:8080", "[::]:8080", "unix:/path" */
