@@ -6,6 +6,7 @@ src_base_libbase_a_SOURCES = \
 	include/syncer/base/clock.h \
 	include/syncer/base/err.h \
 	include/syncer/base/fd.h \
+	include/syncer/base/filewatch.h \
 	include/syncer/base/log.h \
 	include/syncer/base/loop.h \
 	include/syncer/base/macros.h \
@@ -19,6 +20,11 @@ src_base_libbase_a_SOURCES = \
 	src/base/clock.c \
 	src/base/err.c \
 	src/base/fd.c \
+	src/base/file_state.c \
+	src/base/file_state.h \
+	src/base/filewatch.c \
+	src/base/filewatch_way.c \
+	src/base/filewatch_way.h \
 	src/base/log.c \
 	src/base/log_line.c \
 	src/base/log_line.h \
@@ -34,9 +40,12 @@ src_base_libbase_a_SOURCES = \
 	src/base/utf8.c
 
 if HAVE_CRITERION
-BASE_TESTS = tests/unit/base/test_log tests/unit/base/test_loop tests/unit/base/test_values
+BASE_TESTS = tests/unit/base/test_filewatch tests/unit/base/test_log tests/unit/base/test_loop tests/unit/base/test_values
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
+tests_unit_base_test_filewatch_SOURCES = tests/unit/base/test_filewatch.c
+tests_unit_base_test_filewatch_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_base_test_filewatch_LDADD = $(BASE_LIBS) $(CRITERION_LIBS)
 tests_unit_base_test_log_SOURCES = tests/unit/base/test_log.c
 tests_unit_base_test_log_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_base_test_log_LDADD = $(BASE_LIBS) $(CRITERION_LIBS)
