@@ -84,11 +84,12 @@ static void on_due(struct loop_timer *timer)
 {
     struct filewatch *watch = container_of(timer, struct filewatch, timer);
     struct filewatch_news news = {.n_changed = 0};
+    struct err before = watch->trouble;
 
     walk_all(watch);
     for (size_t i = 0; i < watch->n_files; i++)
         look_at(&watch->files[i], &news);
-    if (news.n_changed > 0 || news.n_gone > 0)
+    if (news.n_changed > 0 || news.n_gone > 0 || strcmp(before.text, watch->trouble.text) != 0)
         watch->on_news(watch->arg, &news);
 }
 

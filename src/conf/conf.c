@@ -37,6 +37,7 @@ void conf_free(struct conf *conf)
         if (keys[i].type == KEY_STRING)
             free(*(char **)(void *)((char *)conf + keys[i].offset));
     key_clear_listen(conf);
+    free(conf->file);
     free(conf->static_pods);
     *conf = (struct conf){0};
 }
@@ -51,7 +52,26 @@ int conf_read_file(struct conf *conf, const char *path, struct err *err)
     if (rc == 0)
         rc = conf_read_text(conf, path, buf_str(&text), text.len, err);
     buf_release(&text);
-    return rc;
+    free(conf->file);
+    conf->file = strdup(path);
+    return rc == 0 && !conf->file ? err_set(err, "%s: out of memory", path) : rc;
+}
+
+size_t conf_files(const struct conf *conf, const char *paths[CONF_MAX_FILES])
+{
+    const char *const all[] = {
+        conf->file,
+        conf->tls_ca,
+        conf->tls_cert,
+        conf->tls_key,
+    };
+    size_t n = 0;
+
+    _Static_assert(ARRAY_LEN(all) <= CONF_MAX_FILES, "room for each");
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (all[i])
+            paths[n++] = all[i];
+    return n;
 }
 
 /* --- environment --- */

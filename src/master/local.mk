@@ -12,7 +12,8 @@ src_master_libmaster_a_SOURCES = \
 	src/master/scrape.c \
 	src/master/setup.c \
 	src/master/slots.c \
-	src/master/spawn.c
+	src/master/spawn.c \
+	src/master/watch.c
 
 if HAVE_CRITERION
 MASTER_TESTS = \

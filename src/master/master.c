@@ -119,8 +119,13 @@ static int start(struct master *master, struct conf *conf, int *exit_code, struc
     refresh_init(master);
     if (signals_init(&master->signals, master->loop, signos, ARRAY_LEN(signos), on_signal, err) < 0)
         return -1;
+    if (watch_init(master, err) < 0)
+        return -1;
     master->current = setup_new(master, conf, exit_code, err);
-    return master->current ? 0 : -1;
+    if (!master->current)
+        return -1;
+    watch_follow(master, &master->current->conf);
+    return 0;
 }
 
 static void announce(const struct master *master)
@@ -150,6 +155,7 @@ static void end(struct master *master)
         loop_timer_cancel(&master->reload_timer);
         loop_task_cancel(master->loop, &master->reload_task);
         loop_timer_cancel(&master->refresh);
+        watch_release(master);
         loop_timer_cancel(&master->beat);
         signals_release(&master->signals);
     }

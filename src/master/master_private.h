@@ -9,6 +9,7 @@
  *      backoff.c   when the next child may start after one has died
  *      beat.c      children that hang
  *      reload.c    SIGHUP: build the new, then commit
+ *      watch.c     files whose change is a SIGHUP
  *      scrape.c    reads of the source, and what comes of them
  *      podlist.c   a list becomes the table: ids, changes, the log of them
  *      refresh.c   who may have the list read again, and when
@@ -20,6 +21,7 @@
 
 #include <syncer/base/buf.h>
 #include <syncer/base/clock.h>
+#include <syncer/base/filewatch.h>
 #include <syncer/base/log.h>
 #include <syncer/base/loop.h>
 #include <syncer/base/signals.h>
@@ -123,6 +125,8 @@ struct master {
     struct loop_timer reload_timer;
     struct loop_task reload_task; /* looks whether the new setup can go into force */
     bool reload_again;
+    struct filewatch *files;
+    struct err files_trouble; /* as logged last; "" = none */
     uint64_t generations;
     struct slot slots[SLOTS];
     bool ever_ready; /* a child was, once: from then on a lonely one need not wait for the pods */
@@ -193,6 +197,17 @@ int64_t backoff_next(struct backoff *backoff, bool was_ready, int64_t lived_ns);
  * reason and the old list in force. */
 int podlist_take(struct master *master, const struct source_pod *pods, size_t n, struct err *err);
 void podlist_release(struct master *master);
+
+/* ---- watch.c ---- */
+
+int watch_init(struct master *master, struct err *err);
+void watch_release(struct master *master);
+/* Configuration files are about to be read: what they hold now is no news any more. */
+void watch_note(struct master *master);
+/* The files of this configuration, if it or the one in force wants them watched, are those from now on. */
+void watch_follow(struct master *master, const struct conf *conf);
+/* A reload has come to its end, whichever: no file is watched if the configuration in force does not want it. */
+void watch_settle(struct master *master);
 
 /* ---- beat.c, reload.c, scrape.c, refresh.c ---- */
 

@@ -20,6 +20,7 @@ static void give_up(struct master *master, const char *reason)
 
     log_error("reload has failed: keeping the old configuration", LOG_STR("reason", reason));
     scoreboard_add(master->board, METRIC_RELOADS_FAILED, 1);
+    watch_settle(master);
     loop_timer_cancel(&master->reload_timer);
     loop_task_cancel(master->loop, &master->reload_task);
     if (!next)
@@ -51,6 +52,7 @@ static void commit(struct master *master)
     log_configure((enum log_level)master->current->conf.log_level,
                   (enum log_format)master->current->conf.log_format);
     scoreboard_add(master->board, METRIC_RELOADS_OK, 1);
+    watch_settle(master);
     log_info("reload is done", LOG_INT("generation", master->current->generation));
     source_refresh(
         master->current->source); /* reads that began before it was in force are nobody's refresh */
@@ -123,10 +125,12 @@ void reload_begin(struct master *master)
         master->reload_again = true;
         return;
     }
+    watch_note(master);
     if (master->settings.load(master->settings.arg, &conf, &err) < 0) {
         give_up(master, err.text);
         return;
     }
+    watch_follow(master, &conf); /* of a bad one too: it is tried again when one of its files changes */
     if (conf.max_pods > master->max_pods) {
         err_set(&err,
                 "max_pods: %" PRId64 " should be at most %" PRId64

@@ -29,7 +29,7 @@ struct filewatch_news {
     size_t n_gone;
 };
 
-/* `on_news` is called from the loop, once a look that has found something. NULL if memory is out. Opens nothing before
+/* `on_news` is called from the loop, once a look that has found something, or other trouble than before. NULL if memory is out. Opens nothing before
  * there is a file to watch. */
 struct filewatch *filewatch_new(struct loop *loop, void (*on_news)(void *arg, const struct filewatch_news *news),
                                 void *arg, struct err *err);

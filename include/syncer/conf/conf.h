@@ -49,6 +49,7 @@ struct conf {
 #undef CONF_AUTO_MS
 #undef CONF_BOOL
 #undef CONF_ENUM
+    char *file; /* that it was read from; NULL = none */
     char *listen[CONF_MAX_LISTEN]; /* as written: "0.0.0.0:8080", "[::]:8080", "unix:/path" */
     size_t n_listen;
     struct conf_static_pod *static_pods;
@@ -69,8 +70,13 @@ void conf_free(struct conf *conf);
  * conf is to be thrown away. */
 int conf_read_text(struct conf *conf, const char *name, const char *text, size_t len, struct err *err);
 
-/* conf_read_text() of a file. */
+/* conf_read_text() of a file, whose path is kept. */
 int conf_read_file(struct conf *conf, const char *path, struct err *err);
+
+#define CONF_MAX_FILES 8
+/* The files that this configuration consists of: its own, and those that it names and that are read once, when it goes into
+ * force. A setting that names one more of them: one line there. Borrowed; how many. */
+size_t conf_files(const struct conf *conf, const char *paths[CONF_MAX_FILES]);
 
 /* Reads SYNCER_<KEY> variables from a NULL-terminated environment. Kubernetes puts SYNCER_PORT=tcp://... and the like into
  * every pod of a namespace that has a Service called syncer: these are passed over; other unknown ones are noted. */

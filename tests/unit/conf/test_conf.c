@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The configuration: values, errors that name line and key, environment, checks, and that print and read are inverse. */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <syncer/base/macros.h>
 #include <syncer/conf/conf.h>
@@ -162,6 +165,25 @@ Test(conf, same_pods)
         conf_free(&a);
         conf_free(&b);
     }
+}
+
+Test(conf, the_files_that_it_consists_of)
+{
+    const char *paths[CONF_MAX_FILES];
+    char file[] = "/tmp/syncer-conf.XXXXXX";
+    int fd = mkstemp(file);
+    struct conf conf;
+    struct err err = {""};
+
+    cr_assert(fd >= 0 && dprintf(fd, "tls_key: /k\ntls_ca: /a\n") > 0 && close(fd) == 0);
+    cr_assert(conf_init(&conf, &err) == 0 && conf_files(&conf, paths) == 0);
+    cr_assert_eq(conf_read_file(&conf, file, &err), 0, "%s", err.text);
+    cr_assert_eq(conf_files(&conf, paths), 3);
+    cr_expect_str_eq(paths[0], file);
+    cr_expect_str_eq(paths[1], "/a");
+    cr_expect_str_eq(paths[2], "/k");
+    unlink(file);
+    conf_free(&conf);
 }
 
 Test(conf, checks_of_the_whole)
