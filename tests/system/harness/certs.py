@@ -32,13 +32,27 @@ class Certs:
 
     def issued(self, host):
         """(certificate, key) for `host`, signed by the CA."""
-        cert, key, csr, ext = (self._path(host + e) for e in (".pem", ".key", ".csr", ".ext"))
+        cert, key = self._path(host + ".pem"), self._path(host + ".key")
         if os.path.exists(cert):
             return cert, key
+        return self.signed(host, f"/CN={host}", f"subjectAltName={'IP' if host.replace('.', '').isdigit() else 'DNS'}:{host}")
+
+    def signed(self, name, subject, *extensions):
+        """(certificate, key) for `subject`, signed by the CA."""
+        cert, key, csr, ext = (self._path(name + e) for e in (".pem", ".key", ".csr", ".ext"))
         with open(ext, "w") as f:
-            f.write(f"subjectAltName={'IP' if host.replace('.', '').isdigit() else 'DNS'}:{host}\n")
+            f.writelines(line + "\n" for line in extensions)
         _openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                 "-subj", f"/CN={host}", "-keyout", key, "-out", csr)
+                 "-subj", subject, "-keyout", key, "-out", csr)
         _openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self._path("ca.key"), "-CAcreateserial",
                  "-days", "2", "-extfile", ext, "-out", cert)
         return cert, key
+
+    def rsa_key(self, name):
+        key = self._path(name + ".key")
+        _openssl("genrsa", "-out", key, "2048")
+        return key
+
+    def rs256(self, key, data):
+        """The signature of a JSON Web Token."""
+        return subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=data, capture_output=True, check=True).stdout

@@ -27,6 +27,20 @@ def limit(seconds):
     return mark
 
 
+_shared = []
+
+
+def share(thing):
+    """Something that lives as long as the script. It has pids() and close()."""
+    _shared.append(thing)
+    return thing
+
+
+def _left():
+    """Children that no test may leave."""
+    return set(proc.children()) - {pid for thing in _shared for pid in thing.pids()}
+
+
 @functools.cache
 def _certs():
     """One CA for the whole script: keys are no secret between tests."""
@@ -81,9 +95,9 @@ class Test:
             except Exception as e:  # the others must be ended all the same
                 errors.append(f"{type(thing).__name__}: {e}")
         try:
-            proc.wait_until(lambda: not proc.children(), 2)
+            proc.wait_until(lambda: not _left(), 2)
         except TimeoutError:
-            for pid in proc.children():
+            for pid in _left():
                 errors.append(f"process {pid} was left")
                 os.kill(pid, signal.SIGKILL)
         while True:  # orphans are ours to reap
@@ -130,13 +144,14 @@ def _run(function):
     return why
 
 
-def main():
-    """Runs the tests of the script in the order written; names as arguments choose some."""
+def main(missing=cluster.missing):
+    """Runs the tests of the script in the order written; names as arguments choose some. `missing` says what this machine
+    lacks for them."""
     tests = {k: v for k, v in vars(sys.modules["__main__"]).items() if k.startswith("test_") and callable(v)}
     chosen = {k: tests[k] for k in sys.argv[1:]} or tests
-    failed, missing = 0, cluster.missing()
-    if missing:
-        print(f"1..0 # SKIP {missing}")
+    failed, lacking = 0, missing()
+    if lacking:
+        print(f"1..0 # SKIP {lacking}")
         return 0
     proc.adopt_orphans()
     signal.signal(signal.SIGALRM, _on_alarm)
@@ -156,6 +171,8 @@ def main():
             print(f"{'not ok' if why else 'ok'} {i} - {label}", flush=True)
             print(f"# {time.monotonic() - start:.1f} s", flush=True)
     finally:
+        for thing in reversed(_shared):
+            thing.close()
         if _certs.cache_info().currsize:
             shutil.rmtree(_certs().folder)
     return 1 if failed else 0
