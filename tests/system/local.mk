@@ -12,15 +12,27 @@ SYSTEM_TESTS = \
 	tests/system/test_load.py \
 	tests/system/test_logs.py \
 	tests/system/test_demo.py
-EXTRA_DIST += $(SYSTEM_TESTS) \
+# For `make check-kube` only: what they run against has to be built first.
+KUBE_TESTS = \
+	tests/system/test_kube_roles.py \
+	tests/system/test_kube_server.py
+EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
+	contrib/kube/build \
+	contrib/kube/check \
+	roles/cluster.yaml \
+	roles/namespaced.yaml \
 	tests/system/harness/__init__.py \
 	tests/system/harness/certs.py \
 	tests/system/harness/cluster.py \
 	tests/system/harness/fakepod.py \
 	tests/system/harness/gateway.py \
+	tests/system/harness/incluster.py \
 	tests/system/harness/kube.py \
+	tests/system/harness/kubeobjects.py \
+	tests/system/harness/kubeserver.py \
 	tests/system/harness/pod.lua \
 	tests/system/harness/proc.py \
+	tests/system/harness/relay.py \
 	tests/system/harness/syncer.py \
 	tests/system/harness/tap.py \
 	contrib/demo \

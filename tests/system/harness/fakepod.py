@@ -17,6 +17,7 @@ class Link:
 
     def __init__(self, pod, sock):
         self.pod, self.sock, self._read = pod, sock, b""
+        self.head = b""  # of the last request
 
     def request(self):
         """Reads one request head; False at the end of the connection."""
@@ -25,7 +26,8 @@ class Link:
             if not got:
                 return False
             self._read += got
-        self.pod.head, _, self._read = self._read.partition(b"\r\n\r\n")
+        self.head, _, self._read = self._read.partition(b"\r\n\r\n")
+        self.pod.head = self.head
         self.pod.count("requests")
         return True
 
