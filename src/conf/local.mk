@@ -7,7 +7,9 @@ src_conf_libconf_a_SOURCES = \
 	src/conf/conf_check.c \
 	src/conf/conf_yaml.c \
 	src/conf/key.c \
-	src/conf/key.h
+	src/conf/key.h \
+	src/conf/yaml_reader.c \
+	src/conf/yaml_reader.h
 
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/conf/test_conf
