@@ -97,6 +97,13 @@ int yaml_reader_at_line(const struct yaml_reader *r)
     return err_context(r->err, "%s:%lu", r->name, r->line);
 }
 
+static int next_two(struct yaml_reader *r)
+{
+    int rc = yaml_reader_next(r);
+
+    return rc == 0 ? yaml_reader_next(r) : rc;
+}
+
 int yaml_reader_begin(struct yaml_reader *r)
 {
     if (yaml_reader_next(r) != 0 ||
@@ -116,7 +123,7 @@ int yaml_reader_begin(struct yaml_reader *r)
 
 int yaml_reader_end(struct yaml_reader *r)
 {
-    if (yaml_reader_next(r) != 0 || yaml_reader_next(r) != 0) /* the document's end, then what is behind it */
+    if (next_two(r) != 0) /* the document's end, then what is behind it */
         return -1;
     if (r->state->event.type == YAML_STREAM_END_EVENT)
         return 0;

@@ -4,7 +4,7 @@
 # address,undefined), with libFuzzer: `make fuzz` gives each FUZZ_SECONDS. What it finds new stays below fuzz/ in the build
 # folder; an input that breaks a target goes into its corpus.
 # A target more: its name here, and its lines below.
-FUZZ_TARGETS = conf_yaml http_request http_response json_read json_stream
+FUZZ_TARGETS = conf_yaml http_request http_response json_read json_stream kubeconfig
 FUZZ_SECONDS = 60
 FUZZ_FLAGS = -max_len=20000 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1
 
@@ -13,7 +13,8 @@ FUZZ_REPLAYS = \
 	tests/fuzz/replay_http_request \
 	tests/fuzz/replay_http_response \
 	tests/fuzz/replay_json_read \
-	tests/fuzz/replay_json_stream
+	tests/fuzz/replay_json_stream \
+	tests/fuzz/replay_kubeconfig
 check_PROGRAMS += $(FUZZ_REPLAYS)
 TESTS += $(FUZZ_REPLAYS)
 EXTRA_DIST += tests/fuzz/corpus
@@ -33,6 +34,9 @@ tests_fuzz_replay_json_read_LDADD = $(WIRE_LIBS)
 tests_fuzz_replay_json_stream_SOURCES = tests/fuzz/fuzz_json_stream.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_replay_json_stream_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"json_stream"'
 tests_fuzz_replay_json_stream_LDADD = $(WIRE_LIBS)
+tests_fuzz_replay_kubeconfig_SOURCES = tests/fuzz/fuzz_kubeconfig.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_replay_kubeconfig_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"kubeconfig"'
+tests_fuzz_replay_kubeconfig_LDADD = $(CONF_LIBS)
 
 if FUZZERS
 EXTRA_PROGRAMS += tests/fuzz/fuzz_conf_yaml
@@ -55,6 +59,10 @@ EXTRA_PROGRAMS += tests/fuzz/fuzz_json_stream
 tests_fuzz_fuzz_json_stream_SOURCES = tests/fuzz/fuzz_json_stream.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_json_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_json_stream_LDADD = $(WIRE_LIBS)
+EXTRA_PROGRAMS += tests/fuzz/fuzz_kubeconfig
+tests_fuzz_fuzz_kubeconfig_SOURCES = tests/fuzz/fuzz_kubeconfig.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_kubeconfig_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_kubeconfig_LDADD = $(CONF_LIBS)
 endif
 
 .PHONY: fuzz
