@@ -40,7 +40,12 @@ src_base_libbase_a_SOURCES = \
 	src/base/utf8.c
 
 if HAVE_CRITERION
-BASE_TESTS = tests/unit/base/test_filewatch tests/unit/base/test_log tests/unit/base/test_loop tests/unit/base/test_values
+BASE_TESTS = \
+	tests/unit/base/test_filewatch \
+	tests/unit/base/test_log \
+	tests/unit/base/test_loop \
+	tests/unit/base/test_process \
+	tests/unit/base/test_values
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 tests_unit_base_test_filewatch_SOURCES = tests/unit/base/test_filewatch.c
@@ -52,6 +57,9 @@ tests_unit_base_test_log_LDADD = $(BASE_LIBS) $(CRITERION_LIBS)
 tests_unit_base_test_loop_SOURCES = tests/unit/base/test_loop.c
 tests_unit_base_test_loop_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_base_test_loop_LDADD = $(BASE_LIBS) $(CRITERION_LIBS)
+tests_unit_base_test_process_SOURCES = tests/unit/base/test_process.c
+tests_unit_base_test_process_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_base_test_process_LDADD = $(BASE_LIBS) $(CRITERION_LIBS)
 tests_unit_base_test_values_SOURCES = tests/unit/base/test_values.c
 tests_unit_base_test_values_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_base_test_values_LDADD = $(BASE_LIBS) $(CRITERION_LIBS)

@@ -57,6 +57,7 @@ static void on_due(struct loop_timer *timer)
     bool on_time = now - master->beat_due_ns < every / 2;
 
     scoreboard_beat(master->board);
+    vitals_report(&master->vitals, master->board);
     for (size_t i = 0; i < SLOTS; i++)
         if (master->slots[i].pid) {
             slots_remind(&master->slots[i]);

@@ -97,6 +97,10 @@ static int make_shared(struct master *master, const struct conf *conf, struct er
         return -1;
     scoreboard_take(master->board, getpid(), 1);
     scoreboard_set_state(master->board, SCOREBOARD_READY);
+    scoreboard_set(master->board, METRIC_STARTED, (uint64_t)clock_wall_ms());
+    scoreboard_set(master->board, METRIC_RELOAD_OK, 1);
+    scoreboard_set(master->board, METRIC_RELOADED, (uint64_t)clock_wall_ms());
+    vitals_report(&master->vitals, master->board);
     return 0;
 }
 
@@ -162,6 +166,7 @@ static void end(struct master *master)
     loop_free(master->loop);
     podlist_release(master);
     podtable_free(master->table);
+    process_count_end(&master->vitals.fds);
     scoreboard_free(master->board);
     free(master->child_env);
     fd_close(&master->exe_fd);

@@ -31,6 +31,7 @@
 #include <syncer/share/heritage.h>
 #include <syncer/share/podtable.h>
 #include <syncer/share/scoreboard.h>
+#include <syncer/share/vitals.h>
 
 #define SLOTS 48 /* 16 workers, as many new ones in a reload, and as many that retire */
 
@@ -132,6 +133,7 @@ struct master {
     bool ever_ready; /* a child was, once: from then on a lonely one need not wait for the pods */
     struct loop_timer beat;
     int64_t beat_due_ns, beat_every_ns;
+    struct vitals vitals;
 
     /* podlist.c */
     struct listed_pod *pods; /* as published, sorted by name */

@@ -182,6 +182,7 @@ int podlist_take(struct master *master, const struct source_pod *pods, size_t n,
     master->pods = list;
     master->n_pods = n_listed;
     master->read_ns = now;
+    scoreboard_set(master->board, METRIC_PODS_READ, (uint64_t)clock_wall_ms());
     return 0;
 }
 

@@ -20,6 +20,7 @@ static void give_up(struct master *master, const char *reason)
 
     log_error("reload has failed: keeping the old configuration", LOG_STR("reason", reason));
     scoreboard_add(master->board, METRIC_RELOADS_FAILED, 1);
+    scoreboard_set(master->board, METRIC_RELOAD_OK, 0);
     watch_settle(master);
     loop_timer_cancel(&master->reload_timer);
     loop_task_cancel(master->loop, &master->reload_task);
@@ -52,6 +53,8 @@ static void commit(struct master *master)
     log_configure((enum log_level)master->current->conf.log_level,
                   (enum log_format)master->current->conf.log_format);
     scoreboard_add(master->board, METRIC_RELOADS_OK, 1);
+    scoreboard_set(master->board, METRIC_RELOAD_OK, 1);
+    scoreboard_set(master->board, METRIC_RELOADED, (uint64_t)clock_wall_ms());
     watch_settle(master);
     log_info("reload is done", LOG_INT("generation", master->current->generation));
     source_refresh(

@@ -99,7 +99,7 @@ static void note_expected(struct check_peer *peer, int64_t now)
     if (!peer->absent_first || check->expect_absent)
         return;
     scoreboard_observe(board, HISTOGRAM_LAG_SECONDS, now - check->began_ns);
-    scoreboard_note_lag(board, pool_pod_id(peer->pod), (uint32_t)((now - check->began_ns) / NS_PER_MS));
+    scoreboard_note_lag(board, pool_pod_id(peer->pod), (uint32_t)((now - check->began_ns) / NS_PER_MS), now);
 }
 
 static enum schedule_answer answer_of(const struct check_peer *peer)

@@ -7,6 +7,7 @@ src_share_libshare_a_SOURCES = \
 	include/syncer/share/metrics.def \
 	include/syncer/share/podtable.h \
 	include/syncer/share/scoreboard.h \
+	include/syncer/share/vitals.h \
 	src/share/control.c \
 	src/share/heritage.c \
 	src/share/podtable.c \
@@ -17,7 +18,8 @@ src_share_libshare_a_SOURCES = \
 	src/share/scoreboard_layout.h \
 	src/share/scoreboard_read.c \
 	src/share/shm_object.c \
-	src/share/shm_object.h
+	src/share/shm_object.h \
+	src/share/vitals.c
 
 if HAVE_CRITERION
 SHARE_TESTS = \
@@ -26,7 +28,8 @@ SHARE_TESTS = \
 	tests/unit/share/test_latch \
 	tests/unit/share/test_podtable \
 	tests/unit/share/test_podtable_shm \
-	tests/unit/share/test_scoreboard
+	tests/unit/share/test_scoreboard \
+	tests/unit/share/test_vitals
 check_PROGRAMS += $(SHARE_TESTS)
 TESTS += $(SHARE_TESTS)
 tests_unit_share_test_control_SOURCES = tests/unit/share/test_control.c
@@ -49,4 +52,7 @@ tests_unit_share_test_scoreboard_SOURCES = tests/unit/share/test_scoreboard.c te
 tests_unit_share_test_scoreboard_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) # the layout
 tests_unit_share_test_scoreboard_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_share_test_scoreboard_LDADD = $(SHARE_LIBS) $(CRITERION_LIBS)
+tests_unit_share_test_vitals_SOURCES = tests/unit/share/test_vitals.c
+tests_unit_share_test_vitals_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_share_test_vitals_LDADD = $(SHARE_LIBS) $(CRITERION_LIBS)
 endif

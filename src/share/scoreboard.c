@@ -12,9 +12,6 @@
 
 #include "scoreboard_layout.h"
 
-const uint32_t scoreboard_bounds_us[SCOREBOARD_BUCKETS - 1] = {
-    500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000, 2000000, 5000000};
-
 /* ---- life ---- */
 
 static size_t whole_pages(size_t bytes)
@@ -167,7 +164,7 @@ static void grow(_Atomic uint64_t *cell, uint64_t n)
 static void reset_gauges(struct scoreboard_block *block)
 {
     for (size_t i = 0; i < SCOREBOARD_LINES; i++)
-        if (scoreboard_lines[i].kind == SCOREBOARD_GAUGE)
+        if (scoreboard_lines[i].kind == SCOREBOARD_GAUGE || scoreboard_lines[i].kind == SCOREBOARD_INSTANT)
             atomic_store_explicit(&block->cells[scoreboard_lines[i].id], 0, memory_order_relaxed);
 }
 
@@ -214,12 +211,14 @@ void scoreboard_set(struct scoreboard *board, enum scoreboard_metric gauge, uint
 void scoreboard_observe(struct scoreboard *board, enum scoreboard_histogram histogram, int64_t ns)
 {
     struct scoreboard_histogram_cells *cells;
+    const struct scoreboard_bounds *bounds;
     uint64_t us = ns > 0 ? (uint64_t)(ns / NS_PER_US) : 0;
     size_t i = 0;
 
     must(histogram < SCOREBOARD_HISTOGRAMS);
     cells = &board->own->histograms[histogram];
-    while (i < SCOREBOARD_BUCKETS - 1 && us > scoreboard_bounds_us[i])
+    bounds = &scoreboard_bounds[histogram];
+    while (i < bounds->n && us > bounds->us[i])
         i++;
     grow(&cells->sum_us, us);
     grow(&cells->buckets[i], 1);
@@ -239,7 +238,8 @@ static struct scoreboard_place *own_place(struct scoreboard *board, uint64_t pod
         atomic_store_explicit(&place->result, 0, memory_order_relaxed);
         atomic_store_explicit(&place->at_ns, 0, memory_order_relaxed);
         atomic_store_explicit(&place->guard_at_ns, 0, memory_order_relaxed);
-        atomic_store_explicit(&place->proven_generation, 0, memory_order_relaxed);
+        atomic_store_explicit(&place->lag, 0, memory_order_relaxed);
+        atomic_store_explicit(&place->lag_max, 0, memory_order_relaxed);
         atomic_store_explicit(&place->pod_id, pod_id, memory_order_release);
     }
     return place;
@@ -262,9 +262,41 @@ void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scor
     atomic_store_explicit(&place->at_ns, now_ns, memory_order_relaxed);
 }
 
-void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag_ms)
+uint64_t scoreboard_lag_max_at(uint64_t lag, uint64_t lag_max, int64_t now_ns)
 {
-    change(own_place(board, pod_id), UINT32_MAX, lag_ms);
+    uint16_t window = (uint16_t)(now_ns / LAG_WINDOW_NS), steps = (uint16_t)(window - (uint16_t)(lag_max >> 48));
+    uint64_t lags = lag_max & ((UINT64_C(1) << 48) - 1);
+    int64_t at_ns = (int64_t)(lag & LAG_AT_MASK) * NS_PER_MS;
+
+    /* The number of a window comes round: the time of the last lag does not. */
+    if (now_ns - at_ns > LAG_WINDOWS * LAG_WINDOW_NS)
+        lags = 0;
+    else if (steps == UINT16_MAX) /* the reader's clock is as old as its turn of the loop */
+        return lag_max;
+    return (uint64_t)window << 48 | (steps < LAG_WINDOWS ? lags >> (16 * steps) : 0);
+}
+
+static uint64_t longer(uint64_t word, uint32_t lag_ms)
+{
+    uint64_t units = lag_ms / LAG_UNIT_MS + (lag_ms % LAG_UNIT_MS != 0);
+
+    if (units > UINT16_MAX)
+        units = UINT16_MAX;
+    if (units <= ((word >> 32) & UINT16_MAX))
+        return word;
+    return (word & ~((uint64_t)UINT16_MAX << 32)) | units << 32;
+}
+
+void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag_ms, int64_t now_ns)
+{
+    struct scoreboard_place *place = own_place(board, pod_id);
+    uint64_t lag = atomic_load_explicit(&place->lag, memory_order_relaxed);
+    uint64_t max = scoreboard_lag_max_at(lag, atomic_load_explicit(&place->lag_max, memory_order_relaxed), now_ns);
+    uint64_t ms = lag_ms < LAG_MS_MAX ? lag_ms : LAG_MS_MAX;
+
+    atomic_store_explicit(&place->lag_max, longer(max, lag_ms), memory_order_relaxed);
+    atomic_store_explicit(&place->lag, ms << LAG_AT_BITS | ((uint64_t)(now_ns / NS_PER_MS) & LAG_AT_MASK),
+                          memory_order_relaxed);
 }
 
 void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard,
@@ -280,5 +312,5 @@ void scoreboard_note_proven(struct scoreboard *board, uint64_t pod_id)
 {
     uint64_t generation = atomic_load_explicit(&board->own->generation, memory_order_relaxed);
 
-    atomic_store_explicit(&own_place(board, pod_id)->proven_generation, generation, memory_order_relaxed);
+    change(own_place(board, pod_id), UINT32_MAX, generation);
 }

@@ -17,7 +17,7 @@
 #include "shm_object.h"
 
 #define SCOREBOARD_MAGIC UINT64_C(0x65726f6373636e79) /* "yncscore" in memory, little-endian */
-#define SCOREBOARD_LAYOUT 2u
+#define SCOREBOARD_LAYOUT 3u
 #define SCOREBOARD_PLACES_MIN 1024u
 #define SCOREBOARD_PLACES_MAX 65536u
 
@@ -33,15 +33,25 @@ struct scoreboard_header {
     uint32_t places; /* a power of two */
 };
 
-/* One pod's last results. The id is 0 while the place changes hands. */
+/* One pod's last results. The id is 0 while the place changes hands. What belongs together is one word, so always of one
+ * piece. */
 struct scoreboard_place {
     _Atomic uint64_t pod_id;
-    _Atomic uint64_t
-        result; /* code << 48 | result << 40 | guard << 32 | lag_ms: one word, so always of one piece */
+    _Atomic uint64_t result; /* code << 48 | result << 40 | guard << 32 | proven_generation */
     _Atomic int64_t at_ns;
     _Atomic int64_t guard_at_ns;
-    _Atomic uint64_t proven_generation;
+    _Atomic uint64_t lag;     /* ms << 40 | when in ms */
+    _Atomic uint64_t lag_max; /* see below */
 };
+
+/* Longest lags: window << 48 | of it << 32 | of the one before << 16 | of the one before that. Windows are numbered from
+ * the clock's zero on, modulo 2^16; lags are in units of 2 ms, rounded up, so that 131 s have room. */
+#define LAG_WINDOW_NS (150 * NS_PER_S)
+#define LAG_WINDOWS 3
+#define LAG_UNIT_MS 2u
+#define LAG_AT_BITS 40 /* 34 years of ms */
+#define LAG_AT_MASK ((UINT64_C(1) << LAG_AT_BITS) - 1)
+#define LAG_MS_MAX ((UINT64_C(1) << (64 - LAG_AT_BITS)) - 1)
 
 struct scoreboard_histogram_cells {
     _Atomic uint64_t buckets[SCOREBOARD_BUCKETS];
@@ -63,6 +73,9 @@ struct scoreboard {
     struct scoreboard_header shape; /* a copy, checked: the shared one is not read again */
     struct scoreboard_block *own;
 };
+
+/* `lag_max` as it is at `now_ns`, from the two words of a place. */
+uint64_t scoreboard_lag_max_at(uint64_t lag, uint64_t lag_max, int64_t now_ns);
 
 /* Block number `block` of the mapping; block < shape.blocks. */
 struct scoreboard_block *scoreboard_block(const struct scoreboard *board, uint32_t block);

@@ -8,17 +8,36 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include <syncer/base/clock.h>
 #include <syncer/base/must.h>
 
 #include "scoreboard_layout.h"
 
 const struct scoreboard_line scoreboard_lines[SCOREBOARD_LINES] = {
 #define COUNTER(id, family, labels, help) {SCOREBOARD_COUNTER, METRIC_##id, family, labels, help},
+#define SECONDS(id, family, labels, help) {SCOREBOARD_SECONDS, METRIC_##id, family, labels, help},
 #define GAUGE(id, family, labels, help) {SCOREBOARD_GAUGE, METRIC_##id, family, labels, help},
-#define HISTOGRAM(id, family, help) {SCOREBOARD_HISTOGRAM, HISTOGRAM_##id, family, "", help},
+#define INSTANT(id, family, labels, help) {SCOREBOARD_INSTANT, METRIC_##id, family, labels, help},
+#define HISTOGRAM(id, family, help, ...) {SCOREBOARD_HISTOGRAM, HISTOGRAM_##id, family, "", help},
 #include <syncer/share/metrics.def>
 #undef COUNTER
+#undef SECONDS
 #undef GAUGE
+#undef INSTANT
+#undef HISTOGRAM
+};
+
+const struct scoreboard_bounds scoreboard_bounds[SCOREBOARD_HISTOGRAMS] = {
+#define COUNTER(id, family, labels, help)
+#define SECONDS COUNTER
+#define GAUGE COUNTER
+#define INSTANT COUNTER
+#define HISTOGRAM(id, family, help, ...) {sizeof((uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t), {__VA_ARGS__}},
+#include <syncer/share/metrics.def>
+#undef COUNTER
+#undef SECONDS
+#undef GAUGE
+#undef INSTANT
 #undef HISTOGRAM
 };
 
@@ -72,10 +91,11 @@ void scoreboard_distribution(const struct scoreboard *board, enum scoreboard_his
 {
     must(histogram < SCOREBOARD_HISTOGRAMS);
     *out = (struct scoreboard_distribution){0};
+    /* Beyond the bounds only a worker that went wrong has written anything. */
     for (uint32_t i = 0; i < board->shape.blocks; i++) {
         const struct scoreboard_histogram_cells *cells = &scoreboard_block(board, i)->histograms[histogram];
 
-        for (size_t k = 0; k < SCOREBOARD_BUCKETS; k++)
+        for (size_t k = 0; k <= scoreboard_bounds[histogram].n; k++)
             add_cell(&out->buckets[k], &cells->buckets[k]);
         add_cell(&out->sum_us, &cells->sum_us);
     }
@@ -100,7 +120,7 @@ void scoreboard_owner(const struct scoreboard *board, uint32_t block, struct sco
 /* What one block knows of the pod. False if nothing, also while the place is changing hands. */
 static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, struct scoreboard_pod *out)
 {
-    uint64_t word;
+    uint64_t word, lag;
     unsigned result, guard;
 
     if (atomic_load_explicit(&place->pod_id, memory_order_acquire) != pod_id)
@@ -108,7 +128,7 @@ static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, st
     word = atomic_load_explicit(&place->result, memory_order_relaxed);
     out->at_ns = atomic_load_explicit(&place->at_ns, memory_order_relaxed);
     out->guard_at_ns = atomic_load_explicit(&place->guard_at_ns, memory_order_relaxed);
-    out->proven_generation = clamp(atomic_load_explicit(&place->proven_generation, memory_order_relaxed));
+    lag = atomic_load_explicit(&place->lag, memory_order_relaxed);
     atomic_thread_fence(memory_order_acquire);
     if (atomic_load_explicit(&place->pod_id, memory_order_relaxed) != pod_id)
         return false;
@@ -117,8 +137,20 @@ static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, st
     out->result = result < SCOREBOARD_RESULTS ? (enum scoreboard_result)result : SCOREBOARD_NO_RESULT;
     out->guard = guard < SCOREBOARD_GUARDS ? (enum scoreboard_guard)guard : SCOREBOARD_GUARD_UNKNOWN;
     out->code = (uint16_t)(word >> 48);
-    out->lag_ms = (uint32_t)word;
+    out->proven_generation = (uint32_t)word;
+    out->lag_ms = (uint32_t)(lag >> LAG_AT_BITS);
+    out->lag_at_ns = (int64_t)(lag & LAG_AT_MASK) * NS_PER_MS;
     return true;
+}
+
+/* The pod's place in a block; NULL if nobody has ever taken that block. */
+static const struct scoreboard_place *place_of(const struct scoreboard *board, uint32_t block, uint64_t pod_id)
+{
+    const struct scoreboard_block *b = scoreboard_block(board, block);
+
+    if (atomic_load_explicit(&b->generation, memory_order_relaxed) == 0)
+        return NULL;
+    return &b->places[pod_id & (board->shape.places - 1)];
 }
 
 void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scoreboard_pod *out)
@@ -127,17 +159,18 @@ void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scor
 
     *out = (struct scoreboard_pod){0};
     for (uint32_t i = 0; pod_id != 0 && i < board->shape.blocks; i++) {
-        const struct scoreboard_block *b = scoreboard_block(board, i);
+        const struct scoreboard_place *place = place_of(board, i, pod_id);
 
-        if (!read_place(&b->places[pod_id & (board->shape.places - 1)], pod_id, &seen))
+        if (!place || !read_place(place, pod_id, &seen))
             continue;
         if (seen.at_ns > out->at_ns) {
             out->result = seen.result;
             out->code = seen.code;
             out->at_ns = seen.at_ns;
-            out->lag_ms = seen.lag_ms ? seen.lag_ms : out->lag_ms;
-        } else if (out->lag_ms == 0) {
+        }
+        if (seen.lag_at_ns > out->lag_at_ns) {
             out->lag_ms = seen.lag_ms;
+            out->lag_at_ns = seen.lag_at_ns;
         }
         if (seen.guard_at_ns > out->guard_at_ns) {
             out->guard = seen.guard;
@@ -146,4 +179,34 @@ void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scor
         if (seen.proven_generation > out->proven_generation)
             out->proven_generation = seen.proven_generation;
     }
+}
+
+/* The windows of one block; 0 if it knows of none. */
+static uint64_t read_lag_max(const struct scoreboard_place *place, uint64_t pod_id, int64_t now_ns)
+{
+    uint64_t lag, max;
+
+    if (atomic_load_explicit(&place->pod_id, memory_order_acquire) != pod_id)
+        return 0;
+    lag = atomic_load_explicit(&place->lag, memory_order_relaxed);
+    max = atomic_load_explicit(&place->lag_max, memory_order_relaxed);
+    atomic_thread_fence(memory_order_acquire);
+    if (atomic_load_explicit(&place->pod_id, memory_order_relaxed) != pod_id)
+        return 0;
+    return scoreboard_lag_max_at(lag, max, now_ns);
+}
+
+uint32_t scoreboard_pod_lag_max_ms(const struct scoreboard *board, uint64_t pod_id, int64_t now_ns)
+{
+    uint32_t longest = 0;
+
+    for (uint32_t i = 0; pod_id != 0 && i < board->shape.blocks; i++) {
+        const struct scoreboard_place *place = place_of(board, i, pod_id);
+        uint64_t lags = place ? read_lag_max(place, pod_id, now_ns) : 0;
+
+        for (unsigned k = 0; k < LAG_WINDOWS; k++, lags >>= 16)
+            if ((lags & UINT16_MAX) > longest)
+                longest = lags & UINT16_MAX;
+    }
+    return longest * LAG_UNIT_MS;
 }

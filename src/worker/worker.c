@@ -178,6 +178,7 @@ static void on_beat_due(struct loop_timer *timer)
     int64_t every = worker->conf.hang_timeout_ms * NS_PER_MS / 4;
 
     scoreboard_beat(worker->board);
+    vitals_report(&worker->vitals, worker->board);
     loop_timer_set(timer, loop_now_ns(worker->loop) + (every < BEAT_MAX_NS ? every : BEAT_MAX_NS));
 }
 
@@ -293,6 +294,8 @@ static void end(struct worker *worker)
     }
     loop_free(worker->loop);
     podtable_detach(worker->table);
+    if (worker->board)
+        vitals_end(&worker->vitals, worker->board);
     scoreboard_free(worker->board);
     conf_free(&worker->conf);
     heritage_release(&worker->heritage);

@@ -15,6 +15,7 @@
 #include <syncer/share/heritage.h>
 #include <syncer/share/podtable.h>
 #include <syncer/share/scoreboard.h>
+#include <syncer/share/vitals.h>
 
 struct worker {
     struct heritage heritage;
@@ -23,6 +24,7 @@ struct worker {
     struct loop_io control;
     struct signals signals;
     struct loop_timer beat, warm, idle, end;
+    struct vitals vitals;
     int64_t started_ns;
     bool leaving;
     int exit_code;

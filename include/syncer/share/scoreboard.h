@@ -25,27 +25,41 @@
 
 enum scoreboard_metric {
 #define COUNTER(id, family, labels, help) METRIC_##id,
-#define GAUGE(id, family, labels, help) METRIC_##id,
-#define HISTOGRAM(id, family, help)
+#define SECONDS COUNTER
+#define GAUGE COUNTER
+#define INSTANT COUNTER
+#define HISTOGRAM(id, family, help, ...)
 #include <syncer/share/metrics.def>
 #undef COUNTER
+#undef SECONDS
 #undef GAUGE
+#undef INSTANT
 #undef HISTOGRAM
     SCOREBOARD_METRICS /* how many there are */
 };
 
 enum scoreboard_histogram {
 #define COUNTER(id, family, labels, help)
-#define GAUGE(id, family, labels, help)
-#define HISTOGRAM(id, family, help) HISTOGRAM_##id,
+#define SECONDS COUNTER
+#define GAUGE COUNTER
+#define INSTANT COUNTER
+#define HISTOGRAM(id, family, help, ...) HISTOGRAM_##id,
 #include <syncer/share/metrics.def>
 #undef COUNTER
+#undef SECONDS
 #undef GAUGE
+#undef INSTANT
 #undef HISTOGRAM
     SCOREBOARD_HISTOGRAMS
 };
 
-enum scoreboard_kind { SCOREBOARD_COUNTER, SCOREBOARD_GAUGE, SCOREBOARD_HISTOGRAM };
+enum scoreboard_kind {
+    SCOREBOARD_COUNTER,
+    SCOREBOARD_SECONDS,
+    SCOREBOARD_GAUGE,
+    SCOREBOARD_INSTANT,
+    SCOREBOARD_HISTOGRAM
+};
 
 /* One line of metrics.def; the table has them all in its order. */
 struct scoreboard_line {
@@ -58,9 +72,14 @@ struct scoreboard_line {
 #define SCOREBOARD_LINES (SCOREBOARD_METRICS + SCOREBOARD_HISTOGRAMS)
 extern const struct scoreboard_line scoreboard_lines[SCOREBOARD_LINES];
 
-/* Upper bounds of the buckets in us; a last bucket without bound follows. */
-#define SCOREBOARD_BUCKETS 14
-extern const uint32_t scoreboard_bounds_us[SCOREBOARD_BUCKETS - 1];
+/* Upper bounds of a histogram's buckets; bucket n has none. */
+#define SCOREBOARD_BOUNDS_MAX 23
+#define SCOREBOARD_BUCKETS (SCOREBOARD_BOUNDS_MAX + 1)
+struct scoreboard_bounds {
+    uint32_t n;
+    uint32_t us[SCOREBOARD_BOUNDS_MAX]; /* growing */
+};
+extern const struct scoreboard_bounds scoreboard_bounds[SCOREBOARD_HISTOGRAMS];
 
 /* The state of a block's owner, as it says itself. */
 enum scoreboard_state {
@@ -102,7 +121,7 @@ void scoreboard_set_state(struct scoreboard *board, enum scoreboard_state state)
 void scoreboard_beat(struct scoreboard *board);
 
 void scoreboard_add(struct scoreboard *board, enum scoreboard_metric metric, uint64_t n);
-/* Gauges only. */
+/* Gauges and instants only. */
 void scoreboard_set(struct scoreboard *board, enum scoreboard_metric gauge, uint64_t value);
 /* Negative durations count as 0. */
 void scoreboard_observe(struct scoreboard *board, enum scoreboard_histogram histogram, int64_t ns);
@@ -136,6 +155,7 @@ struct scoreboard_pod {
     enum scoreboard_result result;
     uint16_t code;               /* HTTP status, or 0 */
     uint32_t lag_ms;             /* the last measured time until present, or 0 */
+    int64_t lag_at_ns;           /* when; whole ms */
     int64_t at_ns;               /* when the result came; 0 = never; may lie ahead of the reader's clock */
     enum scoreboard_guard guard; /* what the control probe said */
     int64_t guard_at_ns;
@@ -144,7 +164,7 @@ struct scoreboard_pod {
 
 void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scoreboard_result result,
                             uint16_t code, int64_t now_ns);
-void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag_ms);
+void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag_ms, int64_t now_ns);
 /* It has answered 200 to some token, under the configuration of the block's owner. */
 void scoreboard_note_proven(struct scoreboard *board, uint64_t pod_id);
 void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard,
@@ -162,7 +182,7 @@ void scoreboard_bury(struct scoreboard *board, uint32_t block);
 uint64_t scoreboard_sum(const struct scoreboard *board, enum scoreboard_metric metric);
 
 struct scoreboard_distribution {
-    uint64_t buckets[SCOREBOARD_BUCKETS]; /* each alone, not added up */
+    uint64_t buckets[SCOREBOARD_BUCKETS]; /* each alone, not added up; those beyond its bounds are 0 */
     uint64_t count;                       /* computed from the buckets, so that the two always agree */
     uint64_t sum_us;
 };
@@ -181,5 +201,8 @@ void scoreboard_owner(const struct scoreboard *board, uint32_t block, struct sco
 
 /* The newest over all blocks; all zero if nobody noted anything about that pod. */
 void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scoreboard_pod *out);
+
+/* The longest lag of the last 5 minutes, or of up to 7.5: the present 150 s and the two before. 0 = none. */
+uint32_t scoreboard_pod_lag_max_ms(const struct scoreboard *board, uint64_t pod_id, int64_t now_ns);
 
 #endif

@@ -60,7 +60,8 @@ Test(scoreboard, every_cell_has_one_line)
         const struct scoreboard_line *line = &scoreboard_lines[i];
 
         (line->kind == SCOREBOARD_HISTOGRAM ? histograms : cells)[line->id]++;
-        cr_expect(strncmp(line->family, "syncer_", 7) == 0 && line->help[0] && line->labels);
+        cr_expect(strncmp(line->family, "syncer_", 7) == 0 || strncmp(line->family, "process_", 8) == 0);
+        cr_expect(line->help[0] && line->labels);
     }
     for (size_t i = 0; i < SCOREBOARD_METRICS; i++)
         cr_expect_eq(cells[i], 1);
@@ -109,19 +110,42 @@ Test(scoreboard, gauges_end_with_their_owner_and_counters_do_not)
     cr_expect_eq(scoreboard_sum(master, METRIC_CONNECTIONS_ACCEPTED), 10);
 }
 
+Test(scoreboard, bounds_grow)
+{
+    for (size_t i = 0; i < SCOREBOARD_HISTOGRAMS; i++) {
+        const struct scoreboard_bounds *bounds = &scoreboard_bounds[i];
+
+        cr_expect(bounds->n > 0 && bounds->us[0] > 0);
+        for (uint32_t k = 1; k < bounds->n; k++)
+            cr_expect_gt(bounds->us[k], bounds->us[k - 1]);
+    }
+}
+
 Test(scoreboard, durations_fall_into_their_bucket)
 {
+    const struct scoreboard_bounds *bounds = &scoreboard_bounds[HISTOGRAM_PROBE_SECONDS];
     struct scoreboard_distribution d;
 
-    scoreboard_observe(workers[1], HISTOGRAM_CHECK_SECONDS, -5);
-    scoreboard_observe(workers[1], HISTOGRAM_CHECK_SECONDS, 500 * NS_PER_US);
-    scoreboard_observe(workers[2], HISTOGRAM_CHECK_SECONDS, 501 * NS_PER_US);
-    scoreboard_observe(workers[2], HISTOGRAM_CHECK_SECONDS, 5 * NS_PER_S);
-    scoreboard_observe(workers[3], HISTOGRAM_CHECK_SECONDS, 6 * NS_PER_S);
-    scoreboard_observe(workers[3], HISTOGRAM_CHECK_SECONDS, INT64_MAX);
-    scoreboard_distribution(master, HISTOGRAM_CHECK_SECONDS, &d);
-    cr_expect(d.buckets[0] == 2 && d.buckets[1] == 1 && d.buckets[SCOREBOARD_BUCKETS - 2] == 1);
-    cr_expect(d.buckets[SCOREBOARD_BUCKETS - 1] == 2 && d.count == 6);
+    cr_assert_neq(bounds->n, scoreboard_bounds[HISTOGRAM_LAG_SECONDS].n);
+    scoreboard_observe(workers[1], HISTOGRAM_PROBE_SECONDS, -5);
+    scoreboard_observe(workers[1], HISTOGRAM_PROBE_SECONDS, bounds->us[0] * NS_PER_US);
+    scoreboard_observe(workers[2], HISTOGRAM_PROBE_SECONDS, (bounds->us[0] + 1) * NS_PER_US);
+    scoreboard_observe(workers[2], HISTOGRAM_PROBE_SECONDS, bounds->us[bounds->n - 1] * NS_PER_US);
+    scoreboard_observe(workers[3], HISTOGRAM_PROBE_SECONDS, (bounds->us[bounds->n - 1] + 1) * NS_PER_US);
+    scoreboard_observe(workers[3], HISTOGRAM_PROBE_SECONDS, INT64_MAX);
+    scoreboard_distribution(master, HISTOGRAM_PROBE_SECONDS, &d);
+    cr_expect(d.buckets[0] == 2 && d.buckets[1] == 1 && d.buckets[bounds->n - 1] == 1);
+    cr_expect(d.buckets[bounds->n] == 2 && d.count == 6);
+    scoreboard_distribution(master, HISTOGRAM_LAG_SECONDS, &d);
+    cr_expect_eq(d.count, 0);
+}
+
+Test(scoreboard, an_instant_ends_with_its_owner)
+{
+    scoreboard_set(workers[1], METRIC_RELOADED, 1700000000123);
+    cr_expect_eq(scoreboard_sum(master, METRIC_RELOADED), 1700000000123);
+    scoreboard_bury(master, 1);
+    cr_expect_eq(scoreboard_sum(master, METRIC_RELOADED), 0);
 }
 
 /* ---- results of pods ---- */
@@ -131,7 +155,7 @@ Test(scoreboard, the_newest_result_of_a_pod_wins)
     struct scoreboard_pod seen;
 
     scoreboard_note_result(workers[1], 42, SCOREBOARD_PRESENT, 200, 1000);
-    scoreboard_note_lag(workers[1], 42, 17);
+    scoreboard_note_lag(workers[1], 42, 17, 5 * NS_PER_MS);
     scoreboard_note_guard(workers[1], 42, SCOREBOARD_UNPROTECTED, 900);
     scoreboard_note_result(workers[2], 42, SCOREBOARD_STATUS, 503, 2000);
     scoreboard_note_result(workers[3], 42, SCOREBOARD_ABSENT, 401, 1500);
@@ -159,6 +183,81 @@ Test(scoreboard, a_pod_never_shows_another_ones_result)
     cr_expect(seen.result == SCOREBOARD_NO_RESULT && seen.guard == SCOREBOARD_PROTECTED);
     scoreboard_pod(master, 0, &seen);
     cr_expect_eq(seen.at_ns, 0);
+}
+
+Test(scoreboard, the_newest_lag_wins_whatever_the_results_say)
+{
+    struct scoreboard_pod seen;
+
+    scoreboard_note_lag(workers[1], 42, 900, 2000 * NS_PER_MS);
+    scoreboard_note_lag(workers[2], 42, 17, 2001 * NS_PER_MS);
+    scoreboard_note_result(workers[1], 42, SCOREBOARD_PRESENT, 200, 3000 * NS_PER_MS);
+    scoreboard_pod(master, 42, &seen);
+    cr_expect(seen.lag_ms == 17 && seen.lag_at_ns == 2001 * NS_PER_MS);
+    scoreboard_note_lag(workers[3], 42, UINT32_MAX, 2002 * NS_PER_MS);
+    scoreboard_pod(master, 42, &seen);
+    cr_expect_eq(seen.lag_ms, LAG_MS_MAX);
+}
+
+Test(scoreboard, what_a_pod_has_proven_stays_with_its_result)
+{
+    struct scoreboard_pod seen;
+
+    scoreboard_note_proven(workers[1], 42);
+    scoreboard_note_result(workers[1], 42, SCOREBOARD_STATUS, 503, 1000);
+    scoreboard_note_guard(workers[1], 42, SCOREBOARD_PROTECTED, 900);
+    scoreboard_pod(master, 42, &seen);
+    cr_expect(seen.proven_generation == 1 && seen.code == 503 && seen.guard == SCOREBOARD_PROTECTED);
+}
+
+/* ---- the longest lag ---- */
+
+#define MINUTE (60 * NS_PER_S)
+
+/* Whatever the clock's phase in its window: at least 5 minutes, at most 7.5. */
+Test(scoreboard, the_longest_lag_is_kept_for_five_minutes)
+{
+    for (int64_t start = 10000 * NS_PER_S; start < 10150 * NS_PER_S; start += 7 * NS_PER_S) {
+        uint64_t id = 1 + (uint64_t)(start / NS_PER_S) % 512;
+        int64_t now = start;
+
+        scoreboard_note_lag(workers[1], id, 801, start);
+        for (; now <= start + 5 * MINUTE; now += NS_PER_S)
+            cr_assert_eq(scoreboard_pod_lag_max_ms(master, id, now), 802);
+        cr_assert_eq(scoreboard_pod_lag_max_ms(master, id, start + 450 * NS_PER_S + 1), 0);
+    }
+}
+
+/* With new lags each second the same times hold, in whichever block the long one was. */
+Test(scoreboard, a_long_lag_gives_way_to_shorter_ones)
+{
+    int64_t start = 777 * NS_PER_S, now = start;
+
+    scoreboard_note_lag(workers[2], 42, 1500, start);
+    for (; now < start + 460 * NS_PER_S; now += NS_PER_S) {
+        uint32_t max;
+
+        scoreboard_note_lag(workers[1 + (now / NS_PER_S) % 3], 42, 40, now);
+        max = scoreboard_pod_lag_max_ms(master, 42, now);
+        cr_assert(now > start + 5 * MINUTE ? max == 1500 || max == 40 : max == 1500, "%u after %jd s", max,
+                  (intmax_t)((now - start) / NS_PER_S));
+    }
+    cr_expect_eq(scoreboard_pod_lag_max_ms(master, 42, now), 40);
+    scoreboard_note_lag(workers[1], 42, 200000, now);
+    cr_expect_eq(scoreboard_pod_lag_max_ms(master, 42, now), UINT16_MAX * LAG_UNIT_MS);
+}
+
+Test(scoreboard, the_longest_lag_survives_clocks_that_differ_and_numbers_that_come_round)
+{
+    int64_t edge = 1000 * LAG_WINDOW_NS, round = 65536 * LAG_WINDOW_NS;
+
+    scoreboard_note_lag(workers[1], 42, 600, edge);
+    cr_expect_eq(scoreboard_pod_lag_max_ms(master, 42, edge - 5 * NS_PER_MS), 600);
+    cr_expect_eq(scoreboard_pod_lag_max_ms(master, 42, edge + round), 0);
+    scoreboard_note_lag(workers[1], 42, 10, edge + round - LAG_WINDOW_NS);
+    cr_expect_eq(scoreboard_pod_lag_max_ms(master, 42, edge + round), 10);
+    cr_expect_eq(scoreboard_pod_lag_max_ms(master, 43, edge), 0);
+    cr_expect_eq(scoreboard_pod_lag_max_ms(master, 0, edge), 0);
 }
 
 /* ---- who may write where ---- */
@@ -267,7 +366,7 @@ Test(scoreboard, nonsense_is_clamped)
     fill(workers[3], 0xff);
     fill(master, 0xff);
     scoreboard_distribution(master, HISTOGRAM_PROBE_SECONDS, &d);
-    cr_expect_eq(d.count, SCOREBOARD_BUCKETS * SCOREBOARD_CLAMP);
+    cr_expect_eq(d.count, (scoreboard_bounds[HISTOGRAM_PROBE_SECONDS].n + 1) * SCOREBOARD_CLAMP);
     cr_expect_eq(d.sum_us, SCOREBOARD_CLAMP);
     cr_expect_eq(scoreboard_sum(master, METRIC_HTTP_2XX), SCOREBOARD_CLAMP);
 }
