@@ -98,6 +98,12 @@ int pool_link_open(struct pool_pod *pod, struct err *err)
     return 0;
 }
 
+static void set_open(struct pool *pool, size_t n)
+{
+    pool->n_open = n;
+    scoreboard_set(pool->settings.board, METRIC_LINKS_OPEN, n);
+}
+
 static void end_exchange(struct pool_link *pl)
 {
     loop_timer_cancel(&pl->limit);
@@ -115,6 +121,8 @@ void pool_link_close(struct pool_link *pl)
     end_exchange(pl);
     if (pl->state == POOL_LINK_OPENING)
         pod->n_opening--;
+    else
+        set_open(pod->pool, pod->pool->n_open - 1);
     if (pl->state == POOL_LINK_IDLE)
         pod->n_idle--;
     take_out(pl);
@@ -138,6 +146,7 @@ static void on_open(struct link *link, enum link_failure failure, const char *re
     pool_pod_hold(pod);
     if (failure == LINK_OK && !pod->gone) {
         set_state(pl, POOL_LINK_IDLE);
+        set_open(pod->pool, pod->pool->n_open + 1);
         pl->opened_ns = loop_now_ns(pod->pool->settings.loop);
         pool_pod_opened(pod);
     } else {

@@ -82,6 +82,7 @@ struct pool {
     struct pool_pod **pods; /* that count, sorted by id */
     struct pool_pod *all;   /* those too that left, as long as somebody holds them */
     size_t n;
+    size_t n_open; /* connections, of all pods */
     uint64_t generation;
     char recv[POOL_RECV_BYTES]; /* one read at a time */
 };

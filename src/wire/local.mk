@@ -7,6 +7,7 @@ src_wire_libwire_a_SOURCES = \
 	include/syncer/wire/json_read.h \
 	include/syncer/wire/json_stream.h \
 	include/syncer/wire/json_write.h \
+	include/syncer/wire/prom.h \
 	include/syncer/wire/url.h \
 	src/wire/http_body.c \
 	src/wire/http_request.c \
@@ -19,6 +20,7 @@ src_wire_libwire_a_SOURCES = \
 	src/wire/json_read.c \
 	src/wire/json_stream.c \
 	src/wire/json_write.c \
+	src/wire/prom.c \
 	src/wire/url.c
 
 if HAVE_CRITERION
@@ -29,6 +31,7 @@ WIRE_TESTS = \
 	tests/unit/wire/test_json_read \
 	tests/unit/wire/test_json_stream \
 	tests/unit/wire/test_json_write \
+	tests/unit/wire/test_prom \
 	tests/unit/wire/test_url
 check_PROGRAMS += $(WIRE_TESTS)
 TESTS += $(WIRE_TESTS)
@@ -50,6 +53,9 @@ tests_unit_wire_test_json_stream_LDADD = $(WIRE_LIBS) $(CRITERION_LIBS)
 tests_unit_wire_test_json_write_SOURCES = tests/unit/wire/test_json_write.c tests/unit/wire/guarded.h
 tests_unit_wire_test_json_write_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_wire_test_json_write_LDADD = $(WIRE_LIBS) $(CRITERION_LIBS)
+tests_unit_wire_test_prom_SOURCES = tests/unit/wire/test_prom.c
+tests_unit_wire_test_prom_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_wire_test_prom_LDADD = $(WIRE_LIBS) $(CRITERION_LIBS)
 tests_unit_wire_test_url_SOURCES = tests/unit/wire/test_url.c tests/unit/wire/guarded.h
 tests_unit_wire_test_url_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_wire_test_url_LDADD = $(WIRE_LIBS) $(CRITERION_LIBS)
