@@ -13,6 +13,7 @@ void api_synced(struct http_exchange *x, void *app);
 void api_health(struct http_exchange *x, void *app);
 void api_livez(struct http_exchange *x, void *app);
 void api_readyz(struct http_exchange *x, void *app);
+void api_metrics(struct http_exchange *x, void *app);
 void api_pods(struct http_exchange *x, void *app);
 void api_status(struct http_exchange *x, void *app);
 

@@ -5,6 +5,7 @@ src_api_libapi_a_SOURCES = \
 	src/api/api_private.h \
 	src/api/check_log.c \
 	src/api/health.c \
+	src/api/metrics.c \
 	src/api/pods.c \
 	src/api/routes.c \
 	src/api/status.c \

@@ -12,6 +12,7 @@ const struct http_route api_routes[] = {
     {"/v1/synced", api_synced, "is the token on every other pod?"},
     {"/v1/pods", api_pods, "the pods that are known, with their last results"},
     {"/v1/status", api_status, "master, workers, source, verdicts"},
+    {"/metrics", api_metrics, "what is counted and measured, for Prometheus"},
     {"/readyz", api_readyz, "200 once a list of pods has been read"},
     {"/livez", api_livez, "200 as long as a worker answers"},
     {"/health", api_health, "{\"status\":\"Up\"}"},
