@@ -10,6 +10,7 @@ SYSTEM_TESTS = \
 	tests/system/test_errors.py \
 	tests/system/test_pods_misbehave.py \
 	tests/system/test_load.py \
+	tests/system/test_metrics.py \
 	tests/system/test_logs.py \
 	tests/system/test_demo.py
 # For `make check-kube` only: what they run against has to be built first.
@@ -33,6 +34,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	tests/system/harness/pod.lua \
 	tests/system/harness/proc.py \
 	tests/system/harness/relay.py \
+	tests/system/harness/prometheus.py \
 	tests/system/harness/syncer.py \
 	tests/system/harness/tap.py \
 	contrib/demo \
