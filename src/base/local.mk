@@ -11,6 +11,7 @@ src_base_libbase_a_SOURCES = \
 	include/syncer/base/loop.h \
 	include/syncer/base/macros.h \
 	include/syncer/base/must.h \
+	include/syncer/base/notify.h \
 	include/syncer/base/process.h \
 	include/syncer/base/random.h \
 	include/syncer/base/signals.h \
@@ -32,6 +33,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/log_sink.h \
 	src/base/loop.c \
 	src/base/must.c \
+	src/base/notify.c \
 	src/base/process.c \
 	src/base/random.c \
 	src/base/signals.c \

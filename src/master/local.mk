@@ -13,6 +13,7 @@ src_master_libmaster_a_SOURCES = \
 	src/master/setup.c \
 	src/master/slots.c \
 	src/master/spawn.c \
+	src/master/supervisor.c \
 	src/master/watch.c
 
 if HAVE_CRITERION

@@ -82,7 +82,7 @@ static void on_signal(struct signals *signals, int signo)
 
 static void turn_end(void *arg)
 {
-    (void)arg;
+    supervisor_look(arg);
     log_flush();
 }
 
@@ -161,6 +161,7 @@ static void end(struct master *master)
         loop_timer_cancel(&master->refresh);
         watch_release(master);
         loop_timer_cancel(&master->beat);
+        supervisor_end(master);
         signals_release(&master->signals);
     }
     loop_free(master->loop);
@@ -185,12 +186,14 @@ int master_run(const struct master_settings *settings, struct conf *conf)
     if (master) {
         master->settings = *settings;
         master->exe_fd = -1;
+        master->supervisor.notify.fd = -1;
     }
     if (!master || start(master, conf, &code, &err) < 0) {
         log_error("cannot start", LOG_STR("reason", err.text));
     } else {
         code = EX_OK;
         announce(master);
+        supervisor_start(master);
         beat_start(master);
         slots_fill(master);
         if (loop_run(master->loop, &err) < 0) {

@@ -12,6 +12,7 @@
  *      watch.c     files whose change is a SIGHUP
  *      scrape.c    reads of the source, and what comes of them
  *      podlist.c   a list becomes the table: ids, changes, the log of them
+ *      supervisor.c what the init system is told
  *      refresh.c   who may have the list read again, and when
  */
 #ifndef SYNCER_MASTER_MASTER_PRIVATE_H
@@ -24,6 +25,7 @@
 #include <syncer/base/filewatch.h>
 #include <syncer/base/log.h>
 #include <syncer/base/loop.h>
+#include <syncer/base/notify.h>
 #include <syncer/base/signals.h>
 #include <syncer/master/master.h>
 #include <syncer/pods/source.h>
@@ -109,6 +111,17 @@ struct listed_pod {
     struct source_pod pod;
 };
 
+/* ---- supervisor.c ---- */
+
+struct supervisor {
+    struct notify notify;
+    struct loop_timer watchdog;
+    uint64_t reloads;     /* that it has been told of */
+    bool ready, stopping; /* so it was told */
+    char status[160];     /* as last told */
+    int64_t next_status_ns;
+};
+
 enum master_phase { MASTER_RUNNING, MASTER_DRAINING, MASTER_STOPPING };
 
 struct master {
@@ -128,6 +141,7 @@ struct master {
     bool reload_again;
     struct filewatch *files;
     struct err files_trouble; /* as logged last; "" = none */
+    uint64_t reloads; /* begun, whatever came of them */
     uint64_t generations;
     struct slot slots[SLOTS];
     bool ever_ready; /* a child was, once: from then on a lonely one need not wait for the pods */
@@ -147,6 +161,7 @@ struct master {
     struct refresh_name names[REFRESH_NAMES];
     int64_t last_refresh_ns;
     struct loop_timer refresh;
+    struct supervisor supervisor;
 };
 
 /* ---- setup.c ---- */
@@ -210,6 +225,13 @@ void watch_note(struct master *master);
 void watch_follow(struct master *master, const struct conf *conf);
 /* A reload has come to its end, whichever: no file is watched if the configuration in force does not want it. */
 void watch_settle(struct master *master);
+
+/* ---- supervisor.c ---- */
+
+void supervisor_start(struct master *master);
+/* At the end of each turn. */
+void supervisor_look(struct master *master);
+void supervisor_end(struct master *master);
 
 /* ---- beat.c, reload.c, scrape.c, refresh.c ---- */
 

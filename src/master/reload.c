@@ -129,6 +129,7 @@ void reload_begin(struct master *master)
         return;
     }
     watch_note(master);
+    master->reloads++;
     if (master->settings.load(master->settings.arg, &conf, &err) < 0) {
         give_up(master, err.text);
         return;

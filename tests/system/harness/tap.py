@@ -55,16 +55,17 @@ class Test:
         self.certs = _certs()
         self._things, self.logs = [], []
 
-    def _keep(self, thing):
+    def keep(self, thing):
+        """It has a close(), which will be called."""
         self._things.append(thing)
         return thing
 
     def cluster(self, n=4, gateway=False, **kwargs):
         """Pods; with `gateway` they also log users in and ask the syncer of t.syncer(), by the documented wiring."""
-        block = self._keep(proc.Block())
+        block = self.keep(proc.Block())
         if gateway:
             kwargs.update(wired.wiring(self.folder, f"{block.address(253)}:{syncer.PORT}"))
-        made = self._keep(cluster.Cluster(self.folder, self.certs, block, n, **kwargs))
+        made = self.keep(cluster.Cluster(self.folder, self.certs, block, n, **kwargs))
         self.logs += [nginx.log_path() for nginx, _ in made._groups]
         return made.start()
 
@@ -72,18 +73,18 @@ class Test:
         """A fake pod beside those of a cluster, at the next free address."""
         n = 101 + sum(isinstance(thing, (fakepod.FakePod, fakepod.DeafPod)) for thing in self._things)
         certificate = self.certs.issued(pods.host) if certificate == "issued" else certificate
-        return self._keep(fakepod.FakePod(f"fake-{n - 100}", pods.block.address(n), pods.block.port, behaviour,
+        return self.keep(fakepod.FakePod(f"fake-{n - 100}", pods.block.address(n), pods.block.port, behaviour,
                                           certificate))
 
     def deaf(self, pods):
-        return self._keep(fakepod.DeafPod("deaf", pods.block.address(100), pods.block.port))
+        return self.keep(fakepod.DeafPod("deaf", pods.block.address(100), pods.block.port))
 
     def syncer(self, pods, /, more=(), start=True, **config):
         """syncer that knows the pods of the cluster and `more`."""
         settings = pods.config()
         settings["static"] += [pod.entry() for pod in more]
         made = syncer.Syncer(os.path.join(self.folder, "syncer"), pods.block.address(253), {**settings, **config})
-        self._keep(made)
+        self.keep(made)
         self.logs.append(made.log_path)
         return made.start() if start else made
 
