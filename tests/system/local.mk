@@ -12,6 +12,7 @@ SYSTEM_TESTS = \
 	tests/system/test_load.py \
 	tests/system/test_metrics.py \
 	tests/system/test_logs.py \
+	tests/system/test_init.py \
 	tests/system/test_supervisor.py \
 	tests/system/test_demo.py
 # For `make check-kube` only: what they run against has to be built first.
