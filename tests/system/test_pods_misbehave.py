@@ -7,7 +7,11 @@ import sys
 from harness import fakepod, proc, tap
 
 OK, NO = fakepod.answer(200), fakepod.answer(401)
-QUICK = {"sync_timeout": 50, "retries": 4, "connection_timeout": 200, "request_deadline": 1000}
+
+# Where the odd pod answers, or ends the connection: nothing depends on time, however busy the machine is.
+PATIENT = {"sync_timeout": 50, "retries": 200, "connection_timeout": 10000, "request_deadline": 25000}
+# Where it keeps its probe to the limit, or is absent to the end of patience (200 ms).
+TIMED = {"sync_timeout": 50, "retries": 4, "connection_timeout": 2500, "request_deadline": 10000}
 
 
 def chunked(status, *chunks):
@@ -20,26 +24,26 @@ def beside_two_good(t, behaviour, certificate="issued", **config):
     pods = t.cluster(3, one_process=True)
     pods.put("t")
     fake = t.fake(pods, behaviour, certificate)
-    return t.syncer(pods, [fake], **{**QUICK, **config}), fake
+    return t.syncer(pods, [fake], **(config or PATIENT)), fake
 
 
 def outcome(server, name="fake-1", verdict="Partialy", pods="2/3"):
     """Checks once; the entry of the odd pod."""
     got = server.check("t", "gw-1", "verbose=1")
     assert (got.status, got.verdict, got.pods) == (200, verdict, pods), str(got)
-    assert got.ms < 1500, got.ms
+    assert got.ms < server.config["request_deadline"], got.ms
     return next(pod for pod in got.json()["pods"] if pod["name"] == name)
 
 
-def never_synced(t, *behaviours, **config):
+def never_synced(t, *behaviours):
     """None of these may count as having the token. Each as a pod of its own, all asked by one syncer."""
     pods = t.cluster(2, one_process=True)
     pods.put("t")
     fakes = [t.fake(pods, behaviour) for behaviour in behaviours]
-    server = t.syncer(pods, fakes, **{**QUICK, **config})
+    server = t.syncer(pods, fakes, **TIMED)
     for _ in range(3):  # the first time on new connections, then on whatever was kept
         got = server.check("t", "gw-1", "verbose=1")
-        assert got.verdict in ("NotSynced", "Partialy") and got.ms < 1500, str(got)
+        assert got.verdict in ("NotSynced", "Partialy") and got.ms < TIMED["request_deadline"], str(got)
         present = {pod["name"] for pod in got.json()["pods"] if pod["ms"] is not None}
         assert present == {"gw-2"}, got.body
     assert server.get("/v1/status").json()["workers_crashed"] == 0
@@ -61,7 +65,7 @@ def test_answers_in_every_right_form(t):
         fakepod.always(chunked(200, b"a", b"b" * 1000)), fakepod.then(chunked(401, b"no"), chunked(200)),
         fakepod.always(fakepod.answer(200, b"x" * 1000)), fakepod.always(b"HTTP/1.1 103 Early\r\nLink: a\r\n\r\n" + OK),
         fakepod.always(fakepod.answer(200, headers=["Connection: close"]), close=True))]
-    server = t.syncer(pods, fakes, **QUICK)
+    server = t.syncer(pods, fakes, **PATIENT)
     for _ in range(2):
         got = server.check("t", "gw-1", "verbose=1")
         assert (got.verdict, got.pods) == ("Synced", "5/5"), str(got)
@@ -87,7 +91,7 @@ def test_another_status_is_final(t):
     pods = t.cluster(1)
     fakes = [t.fake(pods, fakepod.always(b"HTTP/1.1 204 X\r\n\r\n" if status == 204 else fakepod.answer(status)))
              for status in hints]
-    server = t.syncer(pods, fakes, **QUICK)
+    server = t.syncer(pods, fakes, **PATIENT)
     got = server.check("t", "gw-1", "verbose=1")
     assert (got.verdict, got.pods) == ("NotSynced", "0/5"), str(got)
     entries = {pod["name"]: pod for pod in got.json()["pods"]}
@@ -100,7 +104,7 @@ def test_another_status_is_final(t):
 def test_statuses_of_nginx(t):
     pods = t.cluster(5)
     pods.put("t")
-    server = t.syncer(pods, **QUICK)
+    server = t.syncer(pods, **PATIENT)
     for pod, status in zip(pods.pods[1:4], (302, 429, 500)):
         pod.order(f"status {status}")
     got = server.check("t", "gw-1", "verbose=1")
@@ -116,7 +120,7 @@ def test_statuses_of_nginx(t):
 def test_a_stopped_pod(t):
     pods = t.cluster(4)
     pods.put("t")
-    server = t.syncer(pods, **QUICK)
+    server = t.syncer(pods, **PATIENT)
     assert server.check("t", "gw-1").verdict == "Synced"
     pods[3].stop()
     for _ in range(3):
@@ -124,13 +128,13 @@ def test_a_stopped_pod(t):
         assert "connect" in pod["reason"], pod
     pods[3].start()
     pods[3].put("t")
-    proc.wait_until(lambda: server.check("t", "gw-1").verdict == "Synced", why="the pod did not come back")
+    proc.wait_until(lambda: server.check("t", "gw-1").verdict == "Synced", 20, why="the pod did not come back")
 
 
 def test_a_killed_pod(t):
     pods = t.cluster(4)
     pods.put("t")
-    server = t.syncer(pods, **QUICK)
+    server = t.syncer(pods, **PATIENT)
     assert server.check("t", "gw-1").verdict == "Synced"
     pods[3].kill()
     outcome(server, "gw-4")
@@ -139,14 +143,19 @@ def test_a_killed_pod(t):
 def test_a_pod_that_takes_no_connection(t):
     pods = t.cluster(3)
     pods.put("t")
-    server = t.syncer(pods, [t.deaf(pods)], **QUICK)
+    server = t.syncer(pods, [t.deaf(pods)], **TIMED)
     assert outcome(server, "deaf")["result"] in ("timeout", "connect", "down")
-    # Once it is known to be down it is not waited for.
-    proc.wait_until(lambda: server.check("t", "gw-1").ms < 100, 10, why="every check waits for it")
+
+    def is_not_waited_for():
+        got = server.check("t", "gw-1", "verbose=1")
+        assert got.pods == "2/3", str(got)
+        entry = next(pod for pod in got.json()["pods"] if pod["name"] == "deaf")
+        return (entry["result"], entry["attempts"]) == ("down", 0) and got.ms < TIMED["connection_timeout"]
+    proc.wait_until(is_not_waited_for, 40, why="every check waits for it")
 
 
 def test_silence(t):
-    server, _ = beside_two_good(t, fakepod.silent)
+    server, _ = beside_two_good(t, fakepod.silent, **TIMED)
     pod = outcome(server)
     assert pod["result"] == "timeout", pod
 
@@ -176,7 +185,7 @@ def test_a_certificate_of_nobody(t):
 
 
 def test_plain_http_on_the_tls_port(t):
-    server, fake = beside_two_good(t, fakepod.always(OK), None)
+    server, fake = beside_two_good(t, fakepod.always(OK), None, **TIMED)
     outcome(server)
     assert fake.counters["requests"] == 0, "the token was sent in clear"
 
@@ -191,7 +200,7 @@ def test_answers_that_do_not_end(t):
                  fakepod.endless(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0" * 4096),
                  fakepod.endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
                  fakepod.endless(b"", b"x" * 4096),
-                 fakepod.trickle(OK * 100, 0.05))
+                 fakepod.trickle(OK, 0.5))
 
 
 def test_answers_that_are_cut(t):
@@ -227,12 +236,12 @@ def test_surplus_bytes_on_an_idle_connection(t):
     pods.put("t")
     fake = t.fake(pods, fakepod.surplus_when_told(OK))
     # One question a check, so that the connection is idle afterwards; one worker, so that it is the same connection.
-    server = t.syncer(pods, [fake], workers=1, **{**QUICK, "retries": 0})
+    server = t.syncer(pods, [fake], workers=1, **{**TIMED, "retries": 0})
     assert server.check("t", "gw-1").pods == "1/2"
     for _ in range(5):
         # Only what has arrived before the next probe is sent can be told from its answer: hence one at a time.
         fake.go.set()
-        assert fake.sent.wait(5), "the pod sent nothing"
+        assert fake.sent.wait(20), "the pod sent nothing"
         fake.sent.clear()
         got = server.check("t", "gw-1", "verbose=1")
         assert (got.verdict, got.pods) == ("NotSynced", "1/2"), str(got)

@@ -50,7 +50,7 @@ def alive(pid):
     return _state(pid) not in (None, "Z")
 
 
-def wait_until(what, seconds=5.0, step=0.005, why="it did not happen"):
+def wait_until(what, seconds=20.0, step=0.005, why="it did not happen"):
     """Calls what() until it returns something true, which is returned; TimeoutError after `seconds`."""
     end = time.monotonic() + seconds
     while True:
@@ -67,7 +67,7 @@ def wall_ms(timestamp):
     return datetime.datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp() * 1000
 
 
-def wait_connect(address, seconds=5.0, process=None):
+def wait_connect(address, seconds=20.0, process=None):
     """Waits until something accepts at (ip, port)."""
     def attempt():
         if process is not None and process.poll() is not None:
@@ -82,7 +82,7 @@ def wait_connect(address, seconds=5.0, process=None):
     wait_until(attempt, seconds, why=f"nothing listens at {address[0]}:{address[1]}")
 
 
-def end(process, sig=signal.SIGTERM, seconds=5.0):
+def end(process, sig=signal.SIGTERM, seconds=15.0):
     """Ends a child, hard if it does not end by itself; its exit code."""
     if process.poll() is None:
         process.send_signal(sig)

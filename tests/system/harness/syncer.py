@@ -66,14 +66,14 @@ class Syncer:
         with open(self.log_path, "ab") as log:
             self.process = proc.spawn([self.binary, "-c", self.config_path], stdout=log, stderr=log, env=env,
                                       cwd=self.folder)
-        proc.wait_connect((self.address, self.port), seconds=10, process=self.process)
+        proc.wait_connect((self.address, self.port), process=self.process)
         if ready:
-            proc.wait_until(lambda: self.get("/readyz").status == 200, 10, why="/readyz did not become 200")
+            proc.wait_until(lambda: self.get("/readyz").status == 200, why="/readyz did not become 200")
         return self
 
     def connect(self):
         """A connection for request() to use more than once; the caller closes it."""
-        link = http.client.HTTPConnection(self.address, self.port, timeout=15)
+        link = http.client.HTTPConnection(self.address, self.port, timeout=30)
         link.connect()
         return link
 

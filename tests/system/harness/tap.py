@@ -12,7 +12,7 @@ import traceback
 
 from . import certs, cluster, fakepod, gateway as wired, proc, syncer
 
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 class Skip(Exception):
