@@ -75,10 +75,11 @@ class Clients:
 
 
 def start(t, n=3, **config):
+    """A probe that a busy machine holds up beyond connection_timeout is not what is looked for here."""
     pods = t.cluster(n)
     pods.put("t", *[0] * n)
-    syncer = t.syncer(pods, **config)
-    proc.wait_until(lambda: syncer.check("t").verdict == "Synced", 5, why="the token is not seen")
+    syncer = t.syncer(pods, **{"connection_timeout": 5000, "request_deadline": 15000, **config})
+    proc.wait_until(lambda: syncer.check("t").verdict == "Synced", why="the token is not seen")
     return pods, syncer
 
 
@@ -420,7 +421,7 @@ def test_descriptors_and_children_do_not_grow(t):
         syncer.reload()
         os.kill(syncer.workers()[0], signal.SIGKILL)
         proc.wait_until(lambda: len(syncer.workers()) == 2 and syncer.get("/readyz").status == 200, 5)
-    proc.wait_until(lambda: fds() == before, 5, why=f"{before} descriptors became {fds()}")
+    proc.wait_until(lambda: fds() <= before, 10, why=f"there were {before} descriptors, and then more")
 
 
 def test_no_token_is_ever_written(t):
