@@ -187,6 +187,9 @@ int heritage_let_pass(const struct heritage *heritage, int memfd)
     int fds[FDS_MAX];
     size_t n = list_fds(heritage, fds);
 
+    /* What a library opened without CLOEXEC (libcurl does). Kernels before 5.11 refuse it: then that remains.
+     */
+    close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     for (size_t i = 0; i < n; i++)
         if (fd_set_cloexec(fds[i], false) < 0)
             return -1;

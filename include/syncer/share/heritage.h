@@ -43,7 +43,7 @@ struct heritage {
 int heritage_write(const struct heritage *heritage, struct err *err);
 
 /* Master's child, between fork and exec, async-signal-safe: lets `memfd` and the listed descriptors pass the
- * exec. 0, or -1 with errno. */
+ * exec, and besides the standard ones no other, whatever its flags. 0, or -1 with errno. */
 int heritage_let_pass(const struct heritage *heritage, int memfd);
 
 /* Worker: reads it strictly: seals, size, ranges, and that all descriptors are open and distinct. They are

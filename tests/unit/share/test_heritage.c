@@ -393,7 +393,7 @@ Test(heritage, reaches_another_program)
     struct scoreboard *board = scoreboard_create(2, 4, NULL);
     struct heritage h = {.block = 1, .n_listeners = 1, .config = config, .config_len = strlen(config)};
     struct control_message message;
-    int control[2], unlisted = open("/dev/null", O_RDWR | O_CLOEXEC), memfd, status = -1;
+    int control[2], unlisted = open("/dev/null", O_RDWR) /* not CLOEXEC */, memfd, status = -1;
     pid_t pid;
 
     cr_assert(table && board && control_pair(control, NULL) == 0);
