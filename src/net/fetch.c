@@ -16,18 +16,15 @@
 #include <syncer/net/curl_loop.h>
 #include <syncer/net/fetch.h>
 
-#include "trust_curl.h"
+#include "fetch_easy.h"
 
-#define CONNECT_TIMEOUT_MS 5000
 #define RETRY_AFTER_MAX_S 3600
-#define BEARER_MAX 16384
 
 struct fetcher {
     struct loop *loop;
     struct curl_loop *cl;
     char *user_agent;
     struct fetch *fetches;
-    int64_t forgot_ns; /* connections made before are not used again; 0 = never */
 };
 
 struct fetch {
@@ -40,12 +37,8 @@ struct fetch {
     int64_t idle_timeout_ns;
     const struct fetch_events *events;
     void *arg;
-    CURL *easy;
     bool in_multi, head_told, refused, silent;
-    struct curl_slist *fields, *connect_to;
-    struct trust *shared; /* what `trust` uses: a cancelled transfer may still be connecting */
-    struct trust_use trust;
-    char error[CURL_ERROR_SIZE];
+    struct fetch_easy curl;
 };
 
 /* ---- what arrives ---- */
@@ -54,7 +47,7 @@ static int status_of(const struct fetch *fetch)
 {
     long status = 0;
 
-    curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(fetch->curl.easy, CURLINFO_RESPONSE_CODE, &status);
     return (int)status;
 }
 
@@ -72,7 +65,7 @@ static void tell_head(struct fetch *fetch)
     if (fetch->head_told || status_of(fetch) < 200)
         return;
     fetch->head_told = true;
-    curl_easy_getinfo(fetch->easy, CURLINFO_CONTENT_TYPE, &type);
+    curl_easy_getinfo(fetch->curl.easy, CURLINFO_CONTENT_TYPE, &type);
     if (fetch->events->on_head)
         fetch->events->on_head(fetch->arg, status_of(fetch), type ? type : "");
 }
@@ -98,6 +91,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     size_t len = size * n;
 
     move_idle(fetch);
+    fetch_easy_forbid_surplus(&fetch->curl);
     if (fetch->events->on_data(fetch->arg, data, len) == 0 && fetch->handle)
         return len;
     fetch->refused = true;
@@ -113,14 +107,8 @@ static void fetch_free(struct fetch *fetch)
     loop_timer_cancel(&fetch->idle);
     loop_task_cancel(fetcher->loop, &fetch->reap);
     if (fetch->in_multi)
-        curl_loop_remove(fetcher->cl, fetch->easy);
-    if (fetch->easy)
-        curl_easy_cleanup(fetch->easy);
-    for (struct curl_slist *field = fetch->fields; field; field = field->next)
-        explicit_bzero(field->data, strlen(field->data)); /* one holds the token */
-    curl_slist_free_all(fetch->fields);
-    curl_slist_free_all(fetch->connect_to);
-    trust_free(fetch->shared);
+        curl_loop_remove(fetcher->cl, fetch->curl.easy);
+    fetch_easy_release(&fetch->curl);
     if (fetch->prev)
         fetch->prev->next = fetch->next;
     else
@@ -138,12 +126,13 @@ static enum fetch_end end_of(const struct fetch *fetch, CURLcode code)
         return FETCH_REFUSED;
     if (fetch->silent)
         return FETCH_TIMEOUT;
-    curl_easy_getinfo(fetch->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+    curl_easy_getinfo(fetch->curl.easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
     switch (code) {
     case CURLE_OK:
         return fetch->head_told ? FETCH_COMPLETE
                                 : FETCH_BROKEN; /* cut within the head: libcurl finds it good */
     case CURLE_COULDNT_CONNECT:
+        return curl_loop_own_errno(fetch->curl.easy, &fetch->transfer) != 0 ? FETCH_LOCAL : FETCH_NO_CONNECT;
     case CURLE_COULDNT_RESOLVE_HOST:
         return FETCH_NO_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
@@ -163,7 +152,7 @@ static enum fetch_end end_of(const struct fetch *fetch, CURLcode code)
 
 static void explain(const struct fetch *fetch, CURLcode code, struct fetch_result *result)
 {
-    const char *reason = fetch->error[0] ? fetch->error : curl_easy_strerror(code);
+    const char *reason = fetch->curl.error[0] ? fetch->curl.error : curl_easy_strerror(code);
 
     if (result->end == FETCH_COMPLETE)
         return;
@@ -173,9 +162,12 @@ static void explain(const struct fetch *fetch, CURLcode code, struct fetch_resul
         reason = "the answer was given up";
     else if (code == CURLE_OK)
         reason = "the connection ended within the answer's head";
-    if (code == CURLE_PEER_FAILED_VERIFICATION && fetch->trust.names[0])
-        snprintf(result->reason, sizeof(result->reason), "certificate for %.120s: %.110s", fetch->trust.names,
-                 reason);
+    if (code == CURLE_COULDNT_CONNECT && result->end == FETCH_LOCAL)
+        snprintf(result->reason, sizeof(result->reason), "no socket for a connection: %s",
+                 strerror(curl_loop_own_errno(fetch->curl.easy, &fetch->transfer)));
+    else if (code == CURLE_PEER_FAILED_VERIFICATION && fetch->curl.trust.names[0])
+        snprintf(result->reason, sizeof(result->reason), "certificate for %.120s: %.110s",
+                 fetch->curl.trust.names, reason);
     else
         snprintf(result->reason, sizeof(result->reason), "%.*s", (int)sizeof(result->reason) - 1, reason);
 }
@@ -184,26 +176,27 @@ static int64_t retry_after_ms(const struct fetch *fetch)
 {
     curl_off_t seconds = 0;
 
-    curl_easy_getinfo(fetch->easy, CURLINFO_RETRY_AFTER, &seconds);
+    curl_easy_getinfo(fetch->curl.easy, CURLINFO_RETRY_AFTER, &seconds);
     if (seconds <= 0)
         return -1;
     return (seconds < RETRY_AFTER_MAX_S ? seconds : RETRY_AFTER_MAX_S) * 1000;
 }
 
+/* on_done comes last, when nothing here is needed any more: it may free the fetcher. */
 static void finish(struct fetch *fetch, CURLcode code)
 {
     struct fetch_result result = {.end = end_of(fetch, code), .status = status_of(fetch)};
+    const struct fetch_events *events = fetch->events;
+    void *arg = fetch->arg;
+    bool cancelled = !fetch->handle;
 
-    if (!fetch->handle) {
-        fetch_free(fetch);
-        return;
-    }
     result.retry_after_ms = retry_after_ms(fetch);
     explain(fetch, code, &result);
-    *fetch->handle = NULL;
-    fetch->handle = NULL;
-    fetch->events->on_done(fetch->arg, &result);
+    if (!cancelled)
+        *fetch->handle = NULL;
     fetch_free(fetch);
+    if (!cancelled)
+        events->on_done(arg, &result);
 }
 
 static void on_transfer_done(struct curl_transfer *transfer, CURLcode code)
@@ -238,172 +231,52 @@ void fetch_cancel(struct fetch **handle)
 
 /* ---- the beginning ---- */
 
-static int add_field(struct fetch *fetch, const char *field)
-{
-    struct curl_slist *fields = curl_slist_append(fetch->fields, field);
-
-    if (!fields)
-        return -1;
-    fetch->fields = fields;
-    return 0;
-}
-
-static int set_fields(struct fetch *fetch, const struct fetch_request *request, struct err *err)
-{
-    char *field;
-    size_t room;
-    int rc = -1;
-
-    if (request->bearer && strlen(request->bearer) > BEARER_MAX)
-        return err_set(err, "the token is longer than %d bytes", BEARER_MAX);
-    room = sizeof("Authorization: Bearer ") + (request->bearer ? strlen(request->bearer) : 0) + 256;
-    field = malloc(room);
-    if (!field)
-        return err_set(err, "out of memory");
-    snprintf(field, room, "Accept: %.200s", request->accept ? request->accept : "application/json");
-    rc = add_field(fetch, field);
-    if (rc == 0 && request->bearer) {
-        snprintf(field, room, "Authorization: Bearer %s", request->bearer);
-        rc = add_field(fetch, field);
-    }
-    explicit_bzero(field, room);
-    free(field);
-    return rc == 0 ? 0 : err_set(err, "out of memory");
-}
-
-/* How old a kept connection may be to be used: younger than the last forgetting. 0 = any age. */
-static long lifetime_s(const struct fetcher *fetcher)
-{
-    int64_t age = clock_now_ns() - fetcher->forgot_ns;
-
-    if (fetcher->forgot_ns == 0)
-        return 0;
-    return age < NS_PER_S ? 1 : (long)(age / NS_PER_S);
-}
-
-static int set_options(struct fetch *fetch, const struct fetch_request *request, struct err *err)
-{
-    CURL *easy = fetch->easy;
-    CURLcode code = CURLE_OK;
-
-#define SET(option, value) code = code == CURLE_OK ? curl_easy_setopt(easy, option, value) : code
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_URL, request->url);
-    SET(CURLOPT_HTTPHEADER, fetch->fields);
-    SET(CURLOPT_USERAGENT, fetch->fetcher->user_agent);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_SSL_ENABLE_ALPN, 0L);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-    SET(CURLOPT_MAXAGE_CONN, 55L);
-    SET(CURLOPT_MAXLIFETIME_CONN, lifetime_s(fetch->fetcher));
-    SET(CURLOPT_CONNECTTIMEOUT_MS,
-        (long)(request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS));
-    SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    SET(CURLOPT_ERRORBUFFER, fetch->error);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, fetch);
-    SET(CURLOPT_HEADERFUNCTION, on_header);
-    SET(CURLOPT_HEADERDATA, fetch);
-    if (request->unix_socket)
-        SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
-#undef SET
-    if (code != CURLE_OK)
-        return err_set(err, "%.200s: %s", request->url, curl_easy_strerror(code));
-    if (!request->trust)
-        return 0;
-    fetch->shared = trust_share(request->trust);
-    return trust_apply(&fetch->trust, fetch->shared, easy, err);
-}
-
-/* "::HOST:PORT" of the request's URL, for CURLOPT_CONNECT_TO, and the URL with `name` in place of its host.
- */
-static CURLUcode rename_host(struct fetch *fetch, CURLU *url, const char *name)
-{
-    char *host = NULL, *port = NULL, *renamed = NULL, text[1024];
-    CURLUcode code = curl_url_get(url, CURLUPART_HOST, &host, 0);
-
-    if (code == CURLUE_OK)
-        code = curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-    if (code == CURLUE_OK)
-        code = curl_url_set(url, CURLUPART_HOST, name, 0);
-    if (code == CURLUE_OK)
-        code = curl_url_get(url, CURLUPART_URL, &renamed, 0);
-    if (code == CURLUE_OK) {
-        snprintf(text, sizeof(text), "::%s:%s", host, port);
-        fetch->connect_to = curl_slist_append(NULL, text);
-        if (!fetch->connect_to || curl_easy_setopt(fetch->easy, CURLOPT_URL, renamed) != CURLE_OK ||
-            curl_easy_setopt(fetch->easy, CURLOPT_CONNECT_TO, fetch->connect_to) != CURLE_OK)
-            code = CURLUE_OUT_OF_MEMORY;
-    }
-    curl_free(host);
-    curl_free(port);
-    curl_free(renamed);
-    return code;
-}
-
-/* The name that the certificate must have is the URL's host for libcurl: where another is wanted, the URL
- * gets that one and the connection is led to the address. */
-static int set_server_name(struct fetch *fetch, const struct fetch_request *request, struct err *err)
-{
-    CURLU *url;
-    CURLUcode code;
-
-    if (!request->server_name)
-        return 0;
-    url = curl_url();
-    code = url ? curl_url_set(url, CURLUPART_URL, request->url, 0) : CURLUE_OUT_OF_MEMORY;
-    if (code == CURLUE_OK)
-        code = rename_host(fetch, url, request->server_name);
-    curl_url_cleanup(url);
-    return code == CURLUE_OK ? 0 : err_set(err, "%.200s: %s", request->url, curl_url_strerror(code));
-}
-
-static struct fetch *fetch_new(struct fetcher *fetcher, const struct fetch_events *events, void *arg)
+static struct fetch *fetch_new(struct fetcher *fetcher, const struct fetch_request *request, struct err *err)
 {
     struct fetch *fetch = calloc(1, sizeof(*fetch));
 
-    if (!fetch)
+    if (!fetch) {
+        err_set(err, "out of memory");
         return NULL;
+    }
+    if (fetch_easy_init(&fetch->curl, request, fetcher->user_agent, err) < 0) {
+        free(fetch);
+        return NULL;
+    }
     fetch->fetcher = fetcher;
-    fetch->events = events;
-    fetch->arg = arg;
+    fetch->idle_timeout_ns = request->idle_timeout_ms * NS_PER_MS;
     fetch->transfer.on_done = on_transfer_done;
     fetch->reap.run = on_reap;
     loop_timer_init(&fetch->idle, fetcher->loop, LOOP_EARLY, on_idle_due);
+    curl_easy_setopt(fetch->curl.easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(fetch->curl.easy, CURLOPT_WRITEDATA, fetch);
+    curl_easy_setopt(fetch->curl.easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(fetch->curl.easy, CURLOPT_HEADERDATA, fetch);
     fetch->next = fetcher->fetches;
     if (fetch->next)
         fetch->next->prev = fetch;
     fetcher->fetches = fetch;
-    fetch->easy = curl_easy_init();
-    if (!fetch->easy) {
-        fetch_free(fetch);
-        return NULL;
-    }
     return fetch;
 }
 
 int fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
                 const struct fetch_events *events, void *arg, struct fetch **handle, struct err *err)
 {
-    struct fetch *fetch = fetch_new(fetcher, events, arg);
+    struct fetch *fetch;
 
     *handle = NULL;
+    fetch = fetch_new(fetcher, request, err);
     if (!fetch)
-        return err_set(err, "out of memory");
-    if (set_fields(fetch, request, err) < 0 || set_options(fetch, request, err) < 0 ||
-        set_server_name(fetch, request, err) < 0 ||
-        curl_loop_add(fetcher->cl, fetch->easy, &fetch->transfer, err) < 0) {
+        return -1;
+    fetch->events = events;
+    fetch->arg = arg;
+    fetch->in_multi = curl_loop_add(fetcher->cl, fetch->curl.easy, &fetch->transfer, err) == 0;
+    if (!fetch->in_multi) {
         fetch_free(fetch);
         return -1;
     }
-    fetch->in_multi = true;
     fetch->handle = handle;
     *handle = fetch;
-    fetch->idle_timeout_ns = request->idle_timeout_ms * NS_PER_MS;
     move_idle(fetch);
     return 0;
 }
@@ -420,7 +293,7 @@ struct fetcher *fetcher_new(struct loop *loop, const char *user_agent, struct er
     }
     fetcher->loop = loop;
     fetcher->user_agent = strdup(user_agent);
-    fetcher->cl = fetcher->user_agent ? curl_loop_new(loop, 0, err) : NULL;
+    fetcher->cl = fetcher->user_agent ? curl_loop_new(loop, 0, true, err) : NULL;
     if (!fetcher->cl) {
         if (!fetcher->user_agent)
             err_set(err, "out of memory");
@@ -450,5 +323,5 @@ void fetcher_free(struct fetcher *fetcher)
 
 void fetcher_forget_connections(struct fetcher *fetcher)
 {
-    fetcher->forgot_ns = clock_now_ns();
+    curl_loop_forget_kept(fetcher->cl);
 }

@@ -9,27 +9,47 @@ src_net_libnet_a_SOURCES = \
 	include/syncer/net/trust.h \
 	src/net/curl_loop.c \
 	src/net/fetch.c \
+	src/net/fetch_easy.c \
+	src/net/fetch_easy.h \
 	src/net/link.c \
+	src/net/link_hub.c \
+	src/net/link_private.h \
 	src/net/listen.c \
 	src/net/stream.c \
 	src/net/trust.c \
 	src/net/trust_curl.h
 
 if HAVE_CRITERION
-NET_SOCKET_TESTS = \
+NET_TESTS = \
+	tests/unit/net/test_curl_loop \
 	tests/unit/net/test_fetch \
+	tests/unit/net/test_link \
 	tests/unit/net/test_listen \
-	tests/unit/net/test_stream
-NET_RIG = tests/unit/net/fake_server.c tests/unit/net/fake_server.h
-check_PROGRAMS += $(NET_SOCKET_TESTS)
-TESTS += $(NET_SOCKET_TESTS)
+	tests/unit/net/test_stream \
+	tests/unit/net/test_trust
+NET_RIG = \
+	tests/unit/net/certs.c \
+	tests/unit/net/certs.h \
+	tests/unit/net/fake_server.c \
+	tests/unit/net/fake_server.h
+check_PROGRAMS += $(NET_TESTS)
+TESTS += $(NET_TESTS)
+tests_unit_net_test_curl_loop_SOURCES = tests/unit/net/test_curl_loop.c $(NET_RIG)
+tests_unit_net_test_curl_loop_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_curl_loop_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 tests_unit_net_test_fetch_SOURCES = tests/unit/net/test_fetch.c $(NET_RIG)
 tests_unit_net_test_fetch_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_fetch_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
+tests_unit_net_test_link_SOURCES = tests/unit/net/test_link.c $(NET_RIG)
+tests_unit_net_test_link_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_link_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 tests_unit_net_test_listen_SOURCES = tests/unit/net/test_listen.c
 tests_unit_net_test_listen_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_listen_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 tests_unit_net_test_stream_SOURCES = tests/unit/net/test_stream.c
 tests_unit_net_test_stream_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_stream_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
+tests_unit_net_test_trust_SOURCES = tests/unit/net/test_trust.c tests/unit/net/certs.c tests/unit/net/certs.h
+tests_unit_net_test_trust_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_trust_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 endif

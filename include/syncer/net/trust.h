@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whom we trust and who we are, towards pods or an API server: the CA store (an X509_STORE made once, shared by all
- * connections, never libcurl's own copy) and the client certificate. Read completely when made. Master, worker, ctl.
+ * Whom we trust and who we are, towards pods or an API server: the CA store (an X509_STORE made once, shared
+ * by all connections, never libcurl's own copy) and the client certificate. Read completely when made.
+ * Master, worker, ctl.
  */
 #ifndef SYNCER_NET_TRUST_H
 #define SYNCER_NET_TRUST_H

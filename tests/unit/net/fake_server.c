@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <openssl/ssl.h>
+
 #include "fake_server.h"
 
 /* ---- sockets ---- */
@@ -49,51 +51,106 @@ static int open_listener(struct fake_server *server, const char *host)
 
 /* ---- the child ---- */
 
-static _Noreturn void serve(int listen_fd, int go_fd, struct fake_seen *seen, fake_script *script)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGPIPE, SIG_IGN);
-    for (;;) {
-        struct fake_conn conn = {
-            .fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC), .go_fd = go_fd, .seen = seen};
+struct serving {
+    int listen_fd, go_fd;
+    struct fake_seen *seen;
+    fake_script *script;
+    SSL_CTX *ctx;
+};
 
-        if (conn.fd < 0)
+static SSL_CTX *make_ctx(const struct fake_tls *tls)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+    if (!ctx || SSL_CTX_use_certificate_chain_file(ctx, tls->cert) != 1 ||
+        SSL_CTX_use_PrivateKey_file(ctx, tls->key, SSL_FILETYPE_PEM) != 1)
+        _exit(1);
+    SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"fake", 4);
+    SSL_CTX_set_max_proto_version(ctx, tls->version);
+    if (tls->client_ca) {
+        SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+        if (SSL_CTX_load_verify_locations(ctx, tls->client_ca, NULL) != 1)
             _exit(1);
-        conn.number = ++seen->connections;
-        script(&conn);
-        close(conn.fd);
     }
+    return ctx;
+}
+
+static bool handshake(struct fake_conn *conn, SSL_CTX *ctx)
+{
+    struct fake_seen *seen = conn->seen;
+    X509 *client;
+
+    conn->ssl = SSL_new(ctx);
+    SSL_set_fd(conn->ssl, conn->fd);
+    if (SSL_accept(conn->ssl) != 1) {
+        seen->bad_handshakes++;
+        return false;
+    }
+    seen->resumed += SSL_session_reused(conn->ssl) ? 1 : 0;
+    client = SSL_get0_peer_certificate(conn->ssl);
+    seen->client[0] = '\0';
+    if (client)
+        X509_NAME_get_text_by_NID(X509_get_subject_name(client), NID_commonName, seen->client,
+                                  sizeof(seen->client));
+    return true;
+}
+
+static void serve_one(const struct serving *serving)
+{
+    struct fake_conn conn = {.go_fd = serving->go_fd, .seen = serving->seen};
+
+    conn.fd = accept4(serving->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (conn.fd < 0)
+        _exit(1);
+    conn.number = ++serving->seen->connections;
+    if (!serving->ctx || handshake(&conn, serving->ctx))
+        serving->script(&conn);
+    if (conn.ssl)
+        SSL_set_shutdown(conn.ssl, SSL_SENT_SHUTDOWN); /* else OpenSSL drops the session */
+    SSL_free(conn.ssl);
+    close(conn.fd);
+}
+
+static ssize_t read_some(struct fake_conn *conn, char *to, size_t room)
+{
+    return conn->ssl ? SSL_read(conn->ssl, to, (int)room) : read(conn->fd, to, room);
 }
 
 bool fake_read_head(struct fake_conn *conn)
 {
-    char *head = conn->seen->head;
+    char head[FAKE_HEAD_BYTES];
     size_t len = 0;
 
-    head[0] = '\0';
     while (len + 1 < FAKE_HEAD_BYTES) {
-        if (read(conn->fd, head + len, 1) <= 0)
+        if (read_some(conn, head + len, 1) <= 0)
             return false;
-        head[++len] = '\0';
-        if (len >= 4 && memcmp(head + len - 4, "\r\n\r\n", 4) == 0)
+        if (++len >= 4 && memcmp(head + len - 4, "\r\n\r\n", 4) == 0)
             break;
     }
+    head[len] = '\0';
+    memcpy(conn->seen->head, head, len + 1);
     conn->seen->requests++;
     return true;
 }
 
+/* TLS: one record, if it fits one. */
 void fake_write_bytes(struct fake_conn *conn, const void *data, size_t len)
 {
     const char *from = data;
 
     while (len > 0) {
-        ssize_t n = write(conn->fd, from, len);
+        ssize_t n = conn->ssl ? SSL_write(conn->ssl, from, (int)len) : write(conn->fd, from, len);
 
         if (n <= 0)
             return;
         from += n;
         len -= (size_t)n;
     }
+}
+
+void fake_close_notify(struct fake_conn *conn)
+{
+    SSL_shutdown(conn->ssl);
 }
 
 void fake_write(struct fake_conn *conn, const char *text)
@@ -113,13 +170,14 @@ void fake_await_end(struct fake_conn *conn)
 {
     char byte;
 
-    while (read(conn->fd, &byte, 1) > 0)
+    while (read_some(conn, &byte, 1) > 0)
         ;
 }
 
 /* ---- the test ---- */
 
-void fake_server_start(struct fake_server *server, const char *host, fake_script *script)
+void fake_server_start(struct fake_server *server, const char *host, const struct fake_tls *tls,
+                       fake_script *script)
 {
     int listen_fd = open_listener(server, host), go[2];
 
@@ -130,8 +188,14 @@ void fake_server_start(struct fake_server *server, const char *host, fake_script
     server->pid = fork();
     cr_assert_geq(server->pid, 0);
     if (server->pid == 0) {
+        struct serving serving = {listen_fd, go[1], server->seen, script, NULL};
+
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        signal(SIGPIPE, SIG_IGN);
         close(go[0]);
-        serve(listen_fd, go[1], server->seen, script);
+        serving.ctx = tls ? make_ctx(tls) : NULL;
+        for (;;)
+            serve_one(&serving);
     }
     close(listen_fd);
     close(go[1]);

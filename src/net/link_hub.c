@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* Whose turn it is to connect, and which multi handle a link is in. */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <syncer/base/macros.h>
+#include <syncer/base/must.h>
+
+#include "link_private.h"
+
+#define GROUP_LINKS 24 /* a multi handle: a call of libcurl takes longer the more it has */
+
+/* ---- the queue ---- */
+
+void link_hub_enqueue(struct link *link)
+{
+    struct link_hub *hub = link->hub;
+
+    link->next = NULL;
+    link->prev = hub->queue_last;
+    if (link->prev)
+        link->prev->next = link;
+    else
+        hub->queue_first = link;
+    hub->queue_last = link;
+    link->state = LINK_QUEUED;
+    loop_task_post(hub->loop, &hub->pump);
+}
+
+void link_hub_dequeue(struct link *link)
+{
+    struct link_hub *hub = link->hub;
+
+    if (link->prev)
+        link->prev->next = link->next;
+    else
+        hub->queue_first = link->next;
+    if (link->next)
+        link->next->prev = link->prev;
+    else
+        hub->queue_last = link->prev;
+    link->next = link->prev = NULL;
+    link->state = LINK_CLOSED;
+}
+
+/* ---- groups ---- */
+
+/* The number of a group with room, made if need be; -1 if memory is out. */
+static ssize_t find_group(struct link_hub *hub, struct err *err)
+{
+    struct link_group *groups;
+
+    for (size_t i = 0; i < hub->n_groups; i++)
+        if (hub->groups[i].n < GROUP_LINKS)
+            return (ssize_t)i;
+    groups = realloc(hub->groups, (hub->n_groups + 1) * sizeof(*groups));
+    if (!groups)
+        return err_set(err, "out of memory");
+    hub->groups = groups;
+    groups[hub->n_groups].n = 0;
+    groups[hub->n_groups].cl = curl_loop_new(hub->loop, 4L * GROUP_LINKS, false, err);
+    return groups[hub->n_groups].cl ? (ssize_t)hub->n_groups++ : -1;
+}
+
+int link_hub_join(struct link *link, struct err *err)
+{
+    struct link_hub *hub = link->hub;
+    ssize_t group = find_group(hub, err);
+
+    if (group < 0 || curl_loop_add(hub->groups[group].cl, link->easy, &link->transfer, err) < 0)
+        return -1;
+    link->group = (size_t)group;
+    hub->groups[group].n++;
+    return 0;
+}
+
+void link_hub_leave(struct link *link)
+{
+    struct link_group *group = &link->hub->groups[link->group];
+
+    loop_io_delete(&link->io);
+    curl_loop_remove(group->cl, link->easy); /* closes a CONNECT_ONLY connection */
+    group->n--;
+}
+
+/* ---- turns ---- */
+
+void link_hub_connected(struct link_hub *hub)
+{
+    must(hub->n_connecting > 0);
+    hub->n_connecting--;
+    loop_task_post(hub->loop, &hub->pump);
+}
+
+static void on_pump(struct loop_task *task)
+{
+    struct link_hub *hub = container_of(task, struct link_hub, pump);
+
+    while (hub->queue_first && hub->n_connecting < hub->settings.max_opening) {
+        struct link *link = hub->queue_first;
+
+        link_hub_dequeue(link);
+        if (!link_begin(link)) {
+            loop_task_post(hub->loop, &hub->pump); /* not again in this turn, if its owner opens it at once */
+            return;
+        }
+        hub->n_connecting++;
+    }
+}
+
+/* ---- the hub ---- */
+
+struct link_hub *link_hub_new(struct loop *loop, const struct link_hub_settings *settings, struct err *err)
+{
+    struct link_hub *hub = calloc(1, sizeof(*hub));
+
+    if (hub)
+        hub->server_name = strdup(settings->server_name);
+    if (!hub || !hub->server_name) {
+        free(hub);
+        err_set(err, "connections: out of memory");
+        return NULL;
+    }
+    hub->loop = loop;
+    hub->settings = *settings;
+    hub->settings.server_name = hub->server_name;
+    hub->pump.run = on_pump;
+    return hub;
+}
+
+void link_hub_free(struct link_hub *hub)
+{
+    if (!hub)
+        return;
+    must(hub->n_links == 0);
+    loop_task_cancel(hub->loop, &hub->pump);
+    for (size_t i = 0; i < hub->n_groups; i++)
+        curl_loop_free(hub->groups[i].cl);
+    free(hub->groups);
+    free(hub->server_name);
+    free(hub);
+}
