@@ -18,6 +18,7 @@ SYSTEM_TESTS = \
 # For `make check-kube` only: what they run against has to be built first.
 KUBE_TESTS = \
 	tests/system/test_kube_roles.py \
+	tests/system/test_kube_rollout.py \
 	tests/system/test_kube_server.py
 EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	contrib/kube/build \
@@ -31,6 +32,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	tests/system/harness/gateway.py \
 	tests/system/harness/incluster.py \
 	tests/system/harness/kube.py \
+	tests/system/harness/kubelet.py \
 	tests/system/harness/kubeobjects.py \
 	tests/system/harness/kubeserver.py \
 	tests/system/harness/pod.lua \

@@ -76,7 +76,8 @@ def test_each_verb_that_is_missing_is_named(t):
     for (verb, resource), group in RULES.items():
         since = len(server.log())
         ns.role(without(rules, verb, resource))
-        incluster.wait_log(server, "could not be read", "403", f"verb {verb} on resource {resource} of apiGroup", group, since=since)
+        incluster.wait_log(server, "could not be read", "403", f"verb {verb} on resource {resource} of apiGroup", group,
+                           since=since)
         assert sorted(incluster.counting(server).values()) == known
         since = len(server.log())
         ns.role(rules)

@@ -106,7 +106,7 @@ class Server:
         self.address, self.port = self._block.address(200), PORT
         self.url = f"https://{self.address}:{self.port}"
         self.certs = certs.Certs(self._path(""))
-        self.etcd = self.apiserver = self._controllers = None
+        self.etcd = self.apiserver = self.controllers = None
         self._write_files()
         context = ssl.create_default_context(cafile=self.certs.ca)
         context.load_cert_chain(*self._admin)
@@ -170,7 +170,7 @@ class Server:
 
     def start_controllers(self):
         """The controllers that make ReplicaSets of Deployments and pods of ReplicaSets."""
-        self._controllers = self._spawn(
+        self.controllers = self._spawn(
             "kube-controller-manager", f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", f"--bind-address={self.address}",
             f"--secure-port={CONTROLLER_PORT}", "--port=0", "--controllers=deployment,replicaset,garbagecollector",
             "--kube-api-qps=200", "--kube-api-burst=400")
@@ -178,17 +178,17 @@ class Server:
     def mend(self):
         """After a test: everything runs again, or not, as at the beginning."""
         self.etcd.send_signal(signal.SIGCONT)
-        if self._controllers:
-            proc.end(self._controllers, signal.SIGKILL)
-            self._controllers = None
+        if self.controllers:
+            proc.end(self.controllers, signal.SIGKILL)
+            self.controllers = None
         if self.apiserver.poll() is not None:
             self.start_apiserver()
 
     def pids(self):
-        return [p.pid for p in (self.etcd, self.apiserver, self._controllers) if p]
+        return [p.pid for p in (self.etcd, self.apiserver, self.controllers) if p]
 
     def close(self):
-        for process in (self._controllers, self.apiserver, self.etcd):
+        for process in (self.controllers, self.apiserver, self.etcd):
             if process:
                 process.send_signal(signal.SIGCONT)
                 proc.end(process, signal.SIGKILL)
