@@ -19,6 +19,7 @@ SYSTEM_TESTS = \
 KUBE_TESTS = \
 	tests/system/test_kube_roles.py \
 	tests/system/test_kube_rollout.py \
+	tests/system/test_kube_scale.py \
 	tests/system/test_kube_server.py
 EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	contrib/kube/build \
