@@ -17,6 +17,7 @@ SYSTEM_TESTS = \
 	tests/system/test_demo.py
 # For `make check-kube` only: what they run against has to be built first.
 KUBE_TESTS = \
+	tests/system/test_kube_changes.py \
 	tests/system/test_kube_roles.py \
 	tests/system/test_kube_rollout.py \
 	tests/system/test_kube_scale.py \

@@ -49,18 +49,54 @@ def test_a_server_whose_certificate_has_another_address(t):
 
 # --- tokens ---
 
-def test_a_token_is_swapped_before_the_old_one_ends(t):
+def test_a_day_of_tokens(t):
+    """A kubelet swaps them each 48 minutes. Each is taken away as soon as the next is there."""
     pods, ns = t.cluster(1), incluster.namespace(t)
     ns.seed(pods.block.address(11))
-    old, new = ns.secret_token("old"), ns.secret_token("new")
-    mount = ns.mount(token=old)
+    first = ns.secret_token("token-0")
+    mount = ns.mount(token=first)
     server = incluster.syncer(t, pods, ns, mount)
-    mount.write(token=new)
-    ns.revoke("old")
-    ns.server.wait_refused(old)
+    for i in range(1, 31):
+        mount.write(token=ns.secret_token(f"token-{i}"))
+        ns.revoke(f"token-{i - 1}")
+        time.sleep(0.3)  # a day's time, as it were
+    ns.server.wait_refused(first)
     incluster.wait_reads(server)
     assert incluster.reads(server, "failed") == 0
     assert not [asked for asked in ns.server.audited(ns.user()) if asked.status != 200]
+
+
+def in_memory(pid, wanted):
+    """Whether a process has these bytes anywhere that can be read."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            area, rights = line.split()[:2]
+            start, end = (int(x, 16) for x in area.split("-"))
+            if "r" not in rights or line.rstrip().endswith("[vsyscall]"):
+                continue
+            memory.seek(start)
+            try:
+                if wanted in memory.read(end - start):
+                    return True
+            except OSError:  # the kernel's own page, or behind the end of a file
+                pass
+    return False
+
+
+def test_no_worker_ever_holds_the_token(t):
+    pods, ns = t.cluster(1), incluster.namespace(t)
+    ns.seed(pods.block.address(11))
+    token = ns.token()
+    server = incluster.syncer(t, pods, ns, ns.mount(token=token))
+    incluster.wait_reads(server, 3)
+    old = server.workers()
+    os.kill(old[0], signal.SIGKILL)
+    new = proc.wait_until(lambda: [pid for pid in server.workers() if pid not in old], why="no new worker")
+    proc.wait_until(lambda: server.log().count("worker is ready") >= 3, why="it is not ready")
+    secret = token.rpartition(".")[2].encode()
+    assert in_memory(server.process.pid, secret), "the search finds nothing"
+    assert not any(in_memory(pid, secret) for pid in [*new, old[1]])
+    assert secret.decode() not in server.log()
 
 
 def test_a_token_that_is_revoked_and_one_that_has_expired(t):
