@@ -103,7 +103,7 @@ def test_a_thousand_changes(t):
     print(f"# SEED={seed}", flush=True)
     changes = Changes(ns, pods.block, seed)
     server = incluster.syncer(t, pods, ns, sync_timeout=50, retries=2, request_deadline=1000)
-    checks = t._keep(Checks(server))
+    checks = t.keep(Checks(server))
     for _ in range(CHANGES):
         changes.one()
     proc.wait_until(lambda: table(server) == cluster(ns), 5, 0.1, why="the table is not the cluster")

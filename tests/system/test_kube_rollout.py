@@ -59,11 +59,11 @@ def rollout(t, replicas=4, **config):
     pods, ns = t.cluster(1), incluster.namespace(t)
     ns.server.start_controllers()
     ns.deploy(replicas, grace_s=GRACE_S)
-    nodes = t._keep(kubelet.Kubelet(ns, pods.block, t.certs.issued(pods.host), first=2, grace_s=GRACE_S))
+    nodes = t.keep(kubelet.Kubelet(ns, pods.block, t.certs.issued(pods.host), first=2, grace_s=GRACE_S))
     proc.wait_until(lambda: len(nodes.ready()) == replicas, 60, 0.05, why="the controllers made no pods")
     server = incluster.syncer(t, pods, ns, **{"connection_timeout": 500, **config})
     settled(nodes, server, replicas)
-    return ns, nodes, server, t._keep(Watched(server, nodes))
+    return ns, nodes, server, t.keep(Watched(server, nodes))
 
 
 def settled(nodes, server, replicas, revision=None):

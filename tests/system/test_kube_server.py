@@ -29,19 +29,19 @@ def test_by_address(t):
 
 
 def test_by_name(t):
-    through = t._keep(relay.Relay("127.0.0.1", (kubeserver.shared().address, kubeserver.PORT)))
+    through = t.keep(relay.Relay("127.0.0.1", (kubeserver.shared().address, kubeserver.PORT)))
     three(t, at=("localhost", through.port))
 
 
 def test_by_ipv6(t):
-    through = t._keep(relay.Relay("::1", (kubeserver.shared().address, kubeserver.PORT)))
+    through = t.keep(relay.Relay("::1", (kubeserver.shared().address, kubeserver.PORT)))
     three(t, at=("::1", through.port))
 
 
 def test_a_server_whose_certificate_has_another_address(t):
     pods, ns = t.cluster(1), incluster.namespace(t)
     ns.seed(pods.block.address(11))
-    through = t._keep(relay.Relay(pods.block.address(200), (ns.server.address, ns.server.port)))
+    through = t.keep(relay.Relay(pods.block.address(200), (ns.server.address, ns.server.port)))
     server = incluster.syncer(t, pods, ns, at=(through.address, through.port), ready=False)
     incluster.wait_log(server, "could not be read", through.address)
     assert server.check("t").error == "no-pod-list" and not ns.server.audited(ns.user())
@@ -178,7 +178,7 @@ class Always:
 
 def test_a_server_that_is_killed_and_comes_back(t):
     pods, ns, names, server = three(t)
-    always = t._keep(Always(server, lambda now: len(now) == 3 or set(incluster.addresses(pods, 14)) <= set(now.values())))
+    always = t.keep(Always(server, lambda now: len(now) == 3 or set(incluster.addresses(pods, 14)) <= set(now.values())))
     for _ in range(2):
         ns.server.kill_apiserver()
         incluster.wait_reads(server, 1, "failed")

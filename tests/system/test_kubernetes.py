@@ -11,7 +11,7 @@ from harness import kube, proc, tap
 
 def start(t, wait=True, setup=None, **config):
     pods = t.cluster(1)  # for the addresses and the probe's host
-    api = t._keep(kube.Kube(t.folder, t.certs, pods.block.address(200)))
+    api = t.keep(kube.Kube(t.folder, t.certs, pods.block.address(200)))
     if setup:
         setup(api)
     syncer = t.syncer(pods, start=False, **{**api.config(), "connection_timeout": 100, **config})

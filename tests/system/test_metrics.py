@@ -254,7 +254,7 @@ def test_prometheus_scrapes_it(t):
         raise tap.Skip(prometheus.missing())
     pods = t.cluster(3, one_process=True)
     server = t.syncer(pods, sync_timeout=20, retries=200, **QUICK)
-    prom = t._keep(prometheus.Prometheus(os.path.join(t.folder, "prometheus"), pods.block.address(252),
+    prom = t.keep(prometheus.Prometheus(os.path.join(t.folder, "prometheus"), pods.block.address(252),
                                          f"{server.address}:{server.port}")).start()
     proc.wait_until(lambda: prom.value('up{job="syncer"}') == 1, 30, step=0.1, why="it was not scraped")
     for i in range(10):

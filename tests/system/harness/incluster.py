@@ -9,7 +9,7 @@ _numbers = itertools.count(1)
 
 def namespace(t, account="syncer", rules=kubeobjects.READ_ALL):
     """A namespace of its own with an account that may do what `rules` say, or none."""
-    made = t._keep(kubeobjects.Namespace(kubeserver.shared(), f"gateways-{next(_numbers)}"))
+    made = t.keep(kubeobjects.Namespace(kubeserver.shared(), f"gateways-{next(_numbers)}"))
     if account:
         made.account(account)
         made.role(rules, account)
