@@ -74,8 +74,8 @@ static int check_listen(const struct conf *conf, struct err *err)
 {
     struct listen_address address;
 
-    for (size_t i = 0; i < conf->n_listen; i++)
-        if (listen_parse(conf->listen[i], &address, err) < 0)
+    for (size_t i = 0; i < conf->listen.n; i++)
+        if (listen_parse(conf->listen.items[i], &address, err) < 0)
             return err_context(err, "listen");
     return 0;
 }

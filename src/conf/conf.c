@@ -9,15 +9,13 @@
 
 #include "key.h"
 
-#define DEFAULT_LISTEN "0.0.0.0:8080"
-
 int conf_init(struct conf *conf, struct err *err)
 {
     *conf = (struct conf){0};
     for (size_t i = 0; i < n_keys; i++) {
         void *field = (char *)conf + keys[i].offset;
 
-        if (keys[i].type == KEY_STRING) {
+        if (keys[i].type == KEY_STRING || keys[i].type == KEY_LIST) {
             if (keys[i].text && key_set(conf, &keys[i], keys[i].text, err) != 0)
                 return -1;
         } else if (keys[i].type == KEY_BOOL) {
@@ -28,15 +26,17 @@ int conf_init(struct conf *conf, struct err *err)
             *(int64_t *)field = keys[i].def;
         }
     }
-    return key_add_listen(conf, DEFAULT_LISTEN, err);
+    return 0;
 }
 
 void conf_free(struct conf *conf)
 {
-    for (size_t i = 0; i < n_keys; i++)
+    for (size_t i = 0; i < n_keys; i++) {
         if (keys[i].type == KEY_STRING)
             free(*(char **)(void *)((char *)conf + keys[i].offset));
-    key_clear_listen(conf);
+        else if (keys[i].type == KEY_LIST)
+            key_clear_list(conf, &keys[i]);
+    }
     free(conf->file);
     free(conf->static_pods);
     *conf = (struct conf){0};
@@ -84,25 +84,6 @@ static bool is_service_link(const char *name, const char *value)
            (strcmp(name, "port") == 0 && (strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0));
 }
 
-static int read_listen(struct conf *conf, const char *list, struct err *err)
-{
-    char item[256];
-
-    key_clear_listen(conf);
-    while (list) {
-        size_t len = strcspn(list, ",");
-
-        if (len >= sizeof(item))
-            return err_set(err, "an address that is too long");
-        memcpy(item, list, len);
-        item[len] = '\0';
-        if (key_add_listen(conf, item, err) != 0)
-            return -1;
-        list = list[len] ? list + len + 1 : NULL;
-    }
-    return 0;
-}
-
 static void note_unknown(struct conf_notes *notes, const char *name)
 {
     const char *nearest = key_nearest(name);
@@ -119,8 +100,6 @@ static int read_variable(struct conf *conf, const char *name, const char *value,
 
     if (is_service_link(name, value))
         return 0;
-    if (strcmp(name, "listen") == 0)
-        return read_listen(conf, value, err);
     if (strcmp(name, "static") == 0)
         return err_set(err, "can only be set in the file");
     if (key)
@@ -181,12 +160,6 @@ void conf_print(const struct conf *conf, struct buf *out)
             buf_add_char(out, '\n');
         else if (!out->failed)
             out->len = before; /* not set: there is no way to write that but to leave it out */
-    }
-    buf_add_str(out, "listen:\n");
-    for (size_t i = 0; i < conf->n_listen; i++) {
-        buf_add_str(out, "  - ");
-        key_print_quoted(out, conf->listen[i]);
-        buf_add_char(out, '\n');
     }
     print_static(conf, out);
 }

@@ -1,39 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The file reader: YAML events into struct conf. The shape is known, so it is read as a grammar: a mapping of keys to
- * scalars, but `listen`, a scalar or a list of them, and `static`, a list of mappings. Everything else of YAML (anchors, aliases, tags, further documents) is refused.
+ * scalars or lists of them, but `static`, a list of mappings. Everything else of YAML (anchors, aliases, tags, further
+ * documents) is refused.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include <syncer/base/macros.h>
+#include <syncer/base/must.h>
 
 #include "key.h"
 #include "yaml_reader.h"
+
+#define KEYS_MAX 256
 
 struct reader {
     struct yaml_reader yaml;
     struct conf *conf;
     struct err *err; /* the same as yaml's */
-    uint64_t seen;   /* bit per key of the table, then listen and static */
+    bool seen[KEYS_MAX]; /* by key of the table, then static */
 };
 
-static int read_listen(struct reader *r)
+/* A scalar, or a list of them. */
+static int read_list(struct reader *r, const struct key *key)
 {
+    const struct conf_list *list = (const void *)((const char *)r->conf + key->offset);
     const char *text;
 
-    key_clear_listen(r->conf);
+    key_clear_list(r->conf, key);
     if (r->yaml.kind != YAML_IS_LIST) {
         text = yaml_reader_scalar(&r->yaml);
-        return text ? key_add_listen(r->conf, text, r->err) : -1;
+        return text ? key_add_to_list(r->conf, key, text, r->err) : -1;
     }
     for (;;) {
         if (yaml_reader_next(&r->yaml) != 0)
             return -1;
         if (r->yaml.kind == YAML_IS_LIST_END)
-            return r->conf->n_listen > 0 ? 0 : err_set(r->err, "should have at least one address");
+            return list->n > 0 ? 0 : err_set(r->err, "should have at least one value");
         text = yaml_reader_scalar(&r->yaml);
-        if (!text || key_add_listen(r->conf, text, r->err) != 0)
+        if (!text || key_add_to_list(r->conf, key, text, r->err) != 0)
             return -1;
     }
 }
@@ -129,26 +135,25 @@ static int unknown_key(const char *name, struct err *err)
 }
 
 /* Notes that a key was there. -1 if it was there before. */
-static int see(struct reader *r, size_t bit)
+static int see(struct reader *r, size_t key)
 {
-    uint64_t mask = UINT64_C(1) << bit;
-
-    if (r->seen & mask)
+    must(key < KEYS_MAX);
+    if (r->seen[key])
         return err_set(r->err, "is there twice");
-    r->seen |= mask;
+    r->seen[key] = true;
     return 0;
 }
 
-static int read_value(struct reader *r, const char *name, const struct key *key)
+static int read_value(struct reader *r, const struct key *key)
 {
     const char *text;
 
-    if (!key && strcmp(name, "listen") == 0)
-        return see(r, n_keys) == 0 ? read_listen(r) : -1;
     if (!key)
-        return see(r, n_keys + 1) == 0 ? read_static(r) : -1;
+        return see(r, n_keys) == 0 ? read_static(r) : -1;
     if (see(r, (size_t)(key - keys)) != 0)
         return -1;
+    if (key->type == KEY_LIST)
+        return read_list(r, key);
     text = yaml_reader_scalar(&r->yaml);
     return text ? key_set(r->conf, key, text, r->err) : -1;
 }
@@ -161,14 +166,14 @@ static int read_entry(struct reader *r)
 
     if (!text)
         return yaml_reader_at_line(&r->yaml);
-    if ((!key && strcmp(text, "listen") != 0 && strcmp(text, "static") != 0) || strlen(text) >= sizeof(name)) {
+    if ((!key && strcmp(text, "static") != 0) || strlen(text) >= sizeof(name)) {
         unknown_key(text, r->err);
         return yaml_reader_at_line(&r->yaml);
     }
     memcpy(name, text, strlen(text) + 1);
     if (yaml_reader_next(&r->yaml) != 0)
         return -1;
-    if (read_value(r, name, key) == 0)
+    if (read_value(r, key) == 0)
         return 0;
     if (r->yaml.kind == YAML_IS_FAILED)
         return -1; /* no YAML: the error names its line already */
@@ -197,7 +202,6 @@ int conf_read_text(struct conf *conf, const char *name, const char *text, size_t
     struct reader r = {.conf = conf};
     int rc;
 
-    _Static_assert(sizeof(r.seen) == 8, "a bit a key");
     if (yaml_reader_init(&r.yaml, name, text, len, err) != 0)
         return -1;
     r.err = r.yaml.err;

@@ -14,6 +14,7 @@ const struct key keys[] = {
 #define CONF_AUTO(key, min, max, doc) {#key, KEY_AUTO, offsetof(struct conf, key), 0, min, max, NULL},
 #define CONF_MS(key, def, min, max, doc) {#key, KEY_MS, offsetof(struct conf, key##_ms), def, min, max, NULL},
 #define CONF_AUTO_MS(key, min, max, doc) {#key, KEY_AUTO_MS, offsetof(struct conf, key##_ms), 0, min, max, NULL},
+#define CONF_LIST(key, def, doc) {#key, KEY_LIST, offsetof(struct conf, key), 0, 0, 0, def},
 #define CONF_BOOL(key, def, doc) {#key, KEY_BOOL, offsetof(struct conf, key), def, 0, 0, NULL},
 #define CONF_ENUM(key, names, def, doc) {#key, KEY_ENUM, offsetof(struct conf, key), def, 0, 0, names},
 #include <syncer/conf/keys.def>
@@ -57,12 +58,11 @@ static size_t distance(const char *a, const char *b)
 
 const char *key_nearest(const char *name)
 {
-    static const char *const lists[] = {"listen", "static"};
     size_t best = 4;
     const char *found = NULL;
 
-    for (size_t i = 0; i < n_keys + ARRAY_LEN(lists); i++) {
-        const char *known = i < n_keys ? keys[i].name : lists[i - n_keys];
+    for (size_t i = 0; i <= n_keys; i++) {
+        const char *known = i < n_keys ? keys[i].name : "static";
         size_t d = distance(name, known);
 
         if (d < best && d < strlen(known)) {
@@ -130,6 +130,47 @@ static int set_ms(int64_t *field, const struct key *key, const char *text, struc
                         "number is milliseconds)", text, key->type == KEY_AUTO_MS ? "auto or " : "", key->min, key->max);
 }
 
+void key_clear_list(struct conf *conf, const struct key *key)
+{
+    struct conf_list *list = (void *)((char *)conf + key->offset);
+
+    while (list->n > 0)
+        free(list->items[--list->n]);
+}
+
+int key_add_to_list(struct conf *conf, const struct key *key, const char *text, struct err *err)
+{
+    struct conf_list *list = (void *)((char *)conf + key->offset);
+    char *copy = NULL;
+
+    if (list->n == CONF_LIST_MAX)
+        return err_set(err, "has more than %d values", CONF_LIST_MAX);
+    if (set_string(&copy, text, err) != 0)
+        return -1;
+    list->items[list->n++] = copy;
+    return 0;
+}
+
+/* "a,b,c", as it stands in the environment. */
+static int set_list(struct conf *conf, const struct key *key, const char *text, struct err *err)
+{
+    char item[256];
+
+    key_clear_list(conf, key);
+    while (text) {
+        size_t len = strcspn(text, ",");
+
+        if (len >= sizeof(item))
+            return err_set(err, "has a value of more than %zu bytes", sizeof(item) - 1);
+        memcpy(item, text, len);
+        item[len] = '\0';
+        if (key_add_to_list(conf, key, item, err) != 0)
+            return -1;
+        text = text[len] ? text + len + 1 : NULL;
+    }
+    return 0;
+}
+
 static int set_enum(int *field, const char *names, const char *text, struct err *err)
 {
     const char *name = names;
@@ -164,6 +205,8 @@ int key_set(struct conf *conf, const struct key *key, const char *text, struct e
         return set_string(field, text, err);
     case KEY_BOOL:
         return set_bool(field, text, err);
+    case KEY_LIST:
+        return set_list(conf, key, text, err);
     case KEY_ENUM:
         return set_enum(field, key->text, text, err);
     case KEY_AUTO_MS:
@@ -195,6 +238,16 @@ void key_print_quoted(struct buf *out, const char *text)
     buf_add_char(out, '"');
 }
 
+static bool print_list(struct buf *out, const struct conf_list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        buf_add_str(out, i == 0 ? "[" : ", ");
+        key_print_quoted(out, list->items[i]);
+    }
+    buf_add_str(out, list->n > 0 ? "]" : "");
+    return list->n > 0;
+}
+
 static void print_enum(struct buf *out, const char *names, int index)
 {
     for (; index > 0; index--)
@@ -212,6 +265,8 @@ bool key_print(const struct conf *conf, const struct key *key, struct buf *out)
             return false;
         key_print_quoted(out, *(char *const *)field);
         break;
+    case KEY_LIST:
+        return print_list(out, field);
     case KEY_BOOL:
         buf_add_str(out, *(const bool *)field ? "true" : "false");
         break;
@@ -236,22 +291,4 @@ bool key_print(const struct conf *conf, const struct key *key, struct buf *out)
         break;
     }
     return true;
-}
-
-void key_clear_listen(struct conf *conf)
-{
-    while (conf->n_listen > 0)
-        free(conf->listen[--conf->n_listen]);
-}
-
-int key_add_listen(struct conf *conf, const char *text, struct err *err)
-{
-    char *copy = NULL;
-
-    if (conf->n_listen == CONF_MAX_LISTEN)
-        return err_set(err, "more than %d addresses", CONF_MAX_LISTEN);
-    if (set_string(&copy, text, err) != 0)
-        return -1;
-    conf->listen[conf->n_listen++] = copy;
-    return 0;
 }

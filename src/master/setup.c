@@ -62,8 +62,8 @@ static int open_listeners(struct setup *setup, struct setup *current, int *exit_
     bool in_use = false;
 
     *exit_code = EX_CONFIG;
-    for (size_t i = 0; i < setup->conf.n_listen; i++) {
-        const char *address = setup->conf.listen[i];
+    for (size_t i = 0; i < setup->conf.listen.n; i++) {
+        const char *address = setup->conf.listen.items[i];
         struct setup_listener *mine = &setup->listeners[setup->n_listeners], *old = find(current, address);
 
         if (strlen(address) >= sizeof(mine->address))

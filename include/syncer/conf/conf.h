@@ -16,7 +16,7 @@
 #include <syncer/base/err.h>
 
 #define CONF_MAX_BYTES ((size_t)1024 * 1024) /* of a file */
-#define CONF_MAX_LISTEN 16
+#define CONF_LIST_MAX 16
 #define CONF_MAX_NOTES 16
 #define CONF_DEADLINE_MARGIN_MS 50 /* between the last probe's limit and the deadline */
 #define CONF_NAME_BYTES 254 /* a pod's name, NUL included */
@@ -33,12 +33,19 @@ struct conf_static_pod {
     uint16_t port; /* 0 = conf.port */
 };
 
+/* Values as they were written. */
+struct conf_list {
+    char *items[CONF_LIST_MAX];
+    size_t n;
+};
+
 struct conf {
 #define CONF_STRING(key, def, doc) char *key;
 #define CONF_INT(key, def, min, max, doc) int64_t key;
 #define CONF_AUTO(key, min, max, doc) int64_t key;
 #define CONF_MS(key, def, min, max, doc) int64_t key##_ms;
 #define CONF_AUTO_MS(key, min, max, doc) int64_t key##_ms;
+#define CONF_LIST(key, def, doc) struct conf_list key;
 #define CONF_BOOL(key, def, doc) bool key;
 #define CONF_ENUM(key, names, def, doc) int key;
 #include <syncer/conf/keys.def>
@@ -47,11 +54,10 @@ struct conf {
 #undef CONF_AUTO
 #undef CONF_MS
 #undef CONF_AUTO_MS
+#undef CONF_LIST
 #undef CONF_BOOL
 #undef CONF_ENUM
     char *file; /* that it was read from; NULL = none */
-    char *listen[CONF_MAX_LISTEN]; /* as written: "0.0.0.0:8080", "[::]:8080", "unix:/path" */
-    size_t n_listen;
     struct conf_static_pod *static_pods;
     size_t n_static_pods;
 };

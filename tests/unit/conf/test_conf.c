@@ -31,7 +31,7 @@ Test(conf, defaults)
     cr_expect_str_eq(conf.cookie, "auth_token");
     cr_expect(conf.tls_verify && !conf.access_log && conf.scheme == CONF_SCHEME_HTTPS && conf.log_level == 2);
     cr_expect_eq(conf_patience_ms(&conf), 1450);
-    cr_assert(conf.n_listen == 1 && strcmp(conf.listen[0], "0.0.0.0:8080") == 0);
+    cr_assert(conf.listen.n == 1 && strcmp(conf.listen.items[0], "0.0.0.0:8080") == 0);
     conf_free(&conf);
 }
 
@@ -43,7 +43,7 @@ Test(conf, reads_every_kind)
     cr_assert_eq(read_text(&conf, full, &err), 0, "%s", err.text);
     cr_expect_str_eq(conf.host, "gw.example");
     cr_expect(conf.sync_timeout_ms == 2000 && conf.workers == 2 && !conf.tls_verify && conf.log_level == 3);
-    cr_expect(conf.n_listen == 2 && strcmp(conf.listen[1], "unix:/tmp/a \"b\"") == 0);
+    cr_expect(conf.listen.n == 2 && strcmp(conf.listen.items[1], "unix:/tmp/a \"b\"") == 0);
     cr_expect(conf.n_static_pods == 2 && conf.static_pods[1].port == 9 && conf.static_pods[1].address.family == 6);
     conf_free(&conf);
 }
@@ -91,7 +91,7 @@ Test(conf, errors_name_file_line_key_and_what_is_right)
         {"host: [a]", "host: should be a single value"},
         {"host: &x a", "anchors and tags"},
         {"host: *x", "c.yaml:1: "},
-        {"listen: []", "listen: should have at least one address"},
+        {"listen: []", "listen: should have at least one value"},
         {"static: a", "static: should be a list"},
         {"static: [a]", "static: should be a mapping"},
         {"static: [{name: a}]", "static: needs a name and an address"},
@@ -128,7 +128,7 @@ Test(conf, environment)
 
     cr_assert_eq(read_text(&conf, "port: 1", NULL), 0);
     cr_assert_eq(conf_read_env(&conf, env, &notes, &err), 0, "%s", err.text);
-    cr_expect(conf.port == 9443 && conf.n_listen == 2 && strcmp(conf.listen[1], "[::1]:2") == 0);
+    cr_expect(conf.port == 9443 && conf.listen.n == 2 && strcmp(conf.listen.items[1], "[::1]:2") == 0);
     cr_expect(notes.n == 1 && strstr(notes.items[0].text, "SYNCER_retrys is no setting; the nearest is retries"));
     cr_assert_eq(conf_read_env(&conf, link, &notes, &err), 0);
     cr_expect_eq(conf.port, 9443, "a service link is no setting");
