@@ -53,6 +53,15 @@ void api_refuse(struct http_exchange *x, struct api *api, enum api_error error, 
     http_answer_end_problem(x, detail);
 }
 
+static bool is_check(const struct http_exchange *x)
+{
+    static const char path[] = "/v1/synced";
+    size_t len;
+    const char *asked = http_exchange_path(x, &len);
+
+    return len == strlen(path) && memcmp(asked, path, len) == 0;
+}
+
 /* A request that the server refused may have been meant for a check: then the gateway must find the reason where it looks
  * for it. Where another path was meant, the field does no harm. */
 void api_on_error(struct http_exchange *x, int status, const char *detail, void *app)
@@ -60,7 +69,7 @@ void api_on_error(struct http_exchange *x, int status, const char *detail, void 
     struct api *api = app;
     enum api_error error = status == 503 ? API_OVERLOADED : API_BAD_REQUEST;
 
-    if (status == 404)
+    if (status == 404 || ((status == 405 || status == 501) && !is_check(x)))
         return;
     scoreboard_add(api->board, errors[error].metric, 1);
     api_log_error(api, x, error, detail);

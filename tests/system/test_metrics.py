@@ -220,7 +220,12 @@ def test_methods_and_head(t):
     assert (head.status, head.body) == (200, b"") and int(head.headers["content-length"]) > 1000
     assert head.headers["content-type"].startswith("text/plain; version=0.0.4")
     for method in ("POST", "DELETE"):
-        assert server.request(method, "/metrics", [("Content-Length", "0")]).status == 405
+        answer = server.request(method, "/metrics", [("Content-Length", "0")])
+        assert (answer.status, answer.headers["allow"], answer.error) == (405, "GET, HEAD", None)
+    m = scrape(server)
+    assert m['syncer_check_errors_total{error="bad-request"}'] == 0 and m['syncer_http_requests_total{class="4xx"}'] == 2
+    assert server.request("POST", "/v1/synced", [("Content-Length", "0")]).error == "bad-request"
+    assert scrape(server)['syncer_check_errors_total{error="bad-request"}'] == 1
 
 
 def test_no_token_is_shown(t):
