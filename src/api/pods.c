@@ -21,10 +21,13 @@ static void put_age(struct json_writer *w, const char *key, int64_t at_ns, int64
 
 static const char *guard_name(enum scoreboard_guard guard)
 {
-    return guard == SCOREBOARD_PROTECTED ? "protected" : guard == SCOREBOARD_UNPROTECTED ? "unprotected" : "unknown";
+    return guard == SCOREBOARD_PROTECTED     ? "protected"
+           : guard == SCOREBOARD_UNPROTECTED ? "unprotected"
+                                             : "unknown";
 }
 
-static void write_pod(struct json_writer *w, const struct api *api, const struct podtable_pod *pod, int64_t now)
+static void write_pod(struct json_writer *w, const struct api *api, const struct podtable_pod *pod,
+                      int64_t now)
 {
     struct scoreboard_pod last;
     char addr[ADDR_TEXT_BYTES];

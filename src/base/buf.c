@@ -93,6 +93,18 @@ void buf_add_char(struct buf *buf, char c)
     buf_add(buf, &c, 1);
 }
 
+void buf_add_number(struct buf *buf, uint64_t n)
+{
+    char digits[20]; /* of UINT64_MAX */
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    buf_add(buf, digits + at, sizeof(digits) - at);
+}
+
 void buf_addf(struct buf *buf, const char *fmt, ...)
 {
     size_t spare = buf->room - buf->len;

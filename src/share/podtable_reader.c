@@ -240,7 +240,11 @@ void podtable_snapshot_drop(struct podtable_reader *reader, const struct podtabl
     if (--list->holders > 0)
         return;
     *place = NULL;
-    if (list != reader->current)
+    if (list == reader->current)
+        return;
+    if (!reader->spare)
+        reader->spare = list; /* its memory is warm: touching so much anew costs more than filling it */
+    else
         free_list(list);
 }
 

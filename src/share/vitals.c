@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers of the kernel and the log, put into cells. Counters get what has been added since the report before. */
+/* Numbers of the kernel and the log, put into cells. Counters get what has been added since the report
+ * before. */
 #include <config.h>
 
 #include <syncer/base/clock.h>

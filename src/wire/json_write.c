@@ -91,13 +91,28 @@ static void add_escaped(struct buf *out, uint32_t code)
         buf_add(out, utf8, utf8_encode(code, utf8));
 }
 
+/* Bytes at the front that stand for themselves: nearly always all. */
+static size_t plain_bytes(const char *str, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && str[i] >= 0x20 && str[i] < 0x7f && str[i] != '"' && str[i] != '\\')
+        i++;
+    return i;
+}
+
 static void add_string(struct buf *out, const char *str, size_t len)
 {
     buf_add_char(out, '"');
     for (size_t i = 0; i < len;) {
+        size_t plain = plain_bytes(str + i, len - i), took;
         uint32_t code = 0;
-        size_t took = utf8_decode(str + i, len - i, &code);
 
+        buf_add(out, str + i, plain);
+        i += plain;
+        if (i == len)
+            break;
+        took = utf8_decode(str + i, len - i, &code);
         add_escaped(out, took ? code : 0xfffd);
         i += took ? took : 1;
     }
@@ -130,7 +145,9 @@ void json_cstring(struct json_writer *w, const char *str)
 void json_number(struct json_writer *w, int64_t n)
 {
     begin_value(w);
-    buf_addf(w->out, "%" PRId64, n);
+    if (n < 0)
+        buf_add_char(w->out, '-');
+    buf_add_number(w->out, n < 0 ? -(uint64_t)n : (uint64_t)n);
 }
 
 void json_decimal(struct json_writer *w, int64_t thousandths)

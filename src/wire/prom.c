@@ -24,14 +24,29 @@ static bool is_name(const char *name)
     return *name == '\0';
 }
 
+/* Bytes at the front that stand for themselves: nearly always all. */
+static size_t plain_bytes(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && text[i] >= 0x20 && text[i] < 0x7f && text[i] != '"' && text[i] != '\\')
+        i++;
+    return i;
+}
+
 static void add_escaped(struct buf *out, const char *text, size_t len, bool quotes)
 {
     char utf8[4];
 
     for (size_t i = 0; i < len;) {
+        size_t plain = plain_bytes(text + i, len - i), took;
         uint32_t code = 0;
-        size_t took = utf8_decode(text + i, len - i, &code);
 
+        buf_add(out, text + i, plain);
+        i += plain;
+        if (i == len)
+            break;
+        took = utf8_decode(text + i, len - i, &code);
         i += took ? took : 1;
         if (took && code == '\n')
             buf_add_str(out, "\\n");
@@ -105,7 +120,7 @@ static void add_decimal(struct buf *out, uint64_t n, unsigned digits)
 {
     uint64_t power = power_of_ten(digits), rest = n % power;
 
-    buf_addf(out, "%" PRIu64, n / power);
+    buf_add_number(out, n / power);
     if (rest == 0)
         return;
     for (; rest % 10 == 0; rest /= 10)

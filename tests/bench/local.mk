@@ -2,9 +2,12 @@
 # `make bench` builds and runs the benchmarks, in this order; none is part of `make check`. A program more: one line in
 # BENCHES, and its sources.
 BENCHES = \
+	tests/bench/answers \
 	tests/bench/podtable \
 	tests/bench/schedule
 EXTRA_PROGRAMS += $(BENCHES)
+tests_bench_answers_SOURCES = tests/bench/answers.c
+tests_bench_answers_LDADD = $(API_LIBS)
 tests_bench_podtable_SOURCES = tests/bench/podtable.c
 tests_bench_podtable_LDADD = $(SHARE_LIBS)
 tests_bench_schedule_SOURCES = tests/bench/schedule.c

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <syncer/base/macros.h>
 
@@ -38,6 +39,7 @@ char *buf_reserve(struct buf *buf, size_t n);
 void buf_add(struct buf *buf, const void *data, size_t n);
 void buf_add_str(struct buf *buf, const char *str);
 void buf_add_char(struct buf *buf, char c);
+void buf_add_number(struct buf *buf, uint64_t n); /* in decimal; several times as fast as buf_addf() */
 void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Removes `n` bytes from the front (memmove). n <= len. */

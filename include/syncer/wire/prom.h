@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writing Prometheus' text format 0.0.4 into a buffer
- * (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format). Failure shows in buf->failed. Numbers
- * are exact decimals, never floating point. Names are ours: must() refuses those that the format does not know; label
- * values are any bytes: what is no UTF-8 is written as U+FFFD. Pure. Any process.
+ * (https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format). Failure shows in
+ * buf->failed. Numbers are exact decimals, never floating point. Names are ours: must() refuses those that
+ * the format does not know; label values are any bytes: what is no UTF-8 is written as U+FFFD. Pure. Any
+ * process.
  *
  *     prom_family(out, "syncer_pods", PROM_GAUGE, "Pods by state.");
  *     prom_begin(&w, out, "syncer_pods", ""); prom_label(&w, "state", "ready", 5); prom_number(&w, 4);

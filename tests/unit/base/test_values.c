@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <syncer/base/addr.h>
+#include <syncer/base/buf.h>
 #include <syncer/base/clock.h>
 #include <syncer/base/err.h>
 #include <syncer/base/fd.h>
@@ -60,6 +61,20 @@ Test(values, buf_is_bounded_and_failure_sticks)
     cr_assert_str_eq(buf_str(&buf), "456789");
     buf_wipe(&buf);
     cr_assert(!buf.data && buf.len == 0);
+}
+
+Test(values, buf_adds_numbers)
+{
+    struct buf buf;
+
+    buf_init(&buf, 64);
+    buf_add_number(&buf, 0);
+    buf_add_char(&buf, ' ');
+    buf_add_number(&buf, 1900);
+    buf_add_char(&buf, ' ');
+    buf_add_number(&buf, UINT64_MAX);
+    cr_assert_str_eq(buf_str(&buf), "0 1900 18446744073709551615");
+    buf_release(&buf);
 }
 
 Test(values, addr)
