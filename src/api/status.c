@@ -7,6 +7,17 @@
 
 #include "api_private.h"
 
+/* A point in time that the master has noted; null if it never has. */
+static void put_instant(struct json_writer *w, const char *key, const struct api *api, enum scoreboard_metric metric)
+{
+    int64_t at_ms = (int64_t)scoreboard_sum(api->board, metric);
+    char text[CLOCK_ISO_BYTES];
+
+    if (at_ms > 0)
+        clock_iso(at_ms, text);
+    json_put_string(w, key, at_ms > 0 ? text : NULL);
+}
+
 static void write_workers(struct json_writer *w, const struct api *api)
 {
     json_key(w, "workers");
@@ -46,6 +57,7 @@ static void write_table(struct json_writer *w, const struct api *api)
         json_number(w, age / NS_PER_MS);
     else
         json_null(w);
+    put_instant(w, "read_at", api, METRIC_PODS_READ);
     json_put_number(w, "pods", (int64_t)snapshot->n);
     json_put_number(w, "counting", (int64_t)counting);
     json_put_number(w, "reads_ok", (int64_t)scoreboard_sum(api->board, METRIC_SCRAPES_OK));
@@ -79,7 +91,10 @@ void api_status(struct http_exchange *x, void *app)
     json_object_begin(&w);
     json_put_string(&w, "version", api->version);
     json_put_number(&w, "master_pid", master.pid);
+    put_instant(&w, "started_at", api, METRIC_STARTED);
     json_put_number(&w, "configuration_generation", (int64_t)api->generation);
+    put_instant(&w, "configuration_loaded_at", api, METRIC_RELOADED);
+    json_put_boolean(&w, "last_reload_successful", scoreboard_sum(api->board, METRIC_RELOAD_OK) > 0);
     json_put_number(&w, "reloads_ok", (int64_t)scoreboard_sum(api->board, METRIC_RELOADS_OK));
     json_put_number(&w, "reloads_failed", (int64_t)scoreboard_sum(api->board, METRIC_RELOADS_FAILED));
     json_put_boolean(&w, "draining", api->draining);

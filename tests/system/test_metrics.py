@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What can be seen of it: /metrics as Prometheus reads it, /v1/pods and /v1/status."""
+import datetime
 import http.client
 import os
 import re
@@ -290,6 +291,25 @@ def test_status(t):
     assert sorted(worker["pid"] for worker in status["workers"]) == sorted(server.workers())
     assert re.fullmatch("static: .*", status["source"]), status["source"]
     assert status["checks"]["Synced"] == 1 and status["configuration_generation"] == 1
+    m = scrape(server)
+    for at, family in ((status["started_at"], "process_start_time_seconds"),
+                       (status["table"]["read_at"], "syncer_pods_last_update_timestamp_seconds"),
+                       (status["configuration_loaded_at"], "syncer_config_last_reload_success_timestamp_seconds")):
+        assert abs(datetime.datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp() - m[family]) < 0.002, (at, family)
+    assert status["last_reload_successful"] is True
+    server.write(port=-1)
+    server.process.send_signal(signal.SIGHUP)
+    proc.wait_until(lambda: server.get("/v1/status").json()["last_reload_successful"] is False, 10)
+
+
+def test_the_readme_lists_every_family(t):
+    server = t.syncer(t.cluster(1))
+    page = server.get("/metrics").body.decode()
+    helps = dict(re.findall("^# HELP ([a-z_]+) (.*)$", page, re.M))
+    types = prometheus.Metrics(page).types
+    with open(os.path.join(os.environ.get("SYNCER_SRCDIR", "../.."), "README.md")) as f:
+        rows = re.findall(r"^\| `((?:syncer|process)_[a-z_]+)(?:\{[a-z]+\})?` \| ([a-z]+) \| (.*) \|$", f.read(), re.M)
+    assert {name: (kind, text) for name, kind, text in rows} == {name: (types[name], helps[name]) for name in helps}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -67,6 +69,37 @@ Test(scoreboard, every_cell_has_one_line)
         cr_expect_eq(cells[i], 1);
     for (size_t i = 0; i < SCOREBOARD_HISTOGRAMS; i++)
         cr_expect_eq(histograms[i], 1);
+}
+
+static bool is_in(const char *text, const char *family, const char *type, const char *labels, const char *help)
+{
+    char row[512];
+
+    snprintf(row, sizeof(row), "\n| `%s%s%.*s%s` | %s | %s |\n", family, *labels ? "{" : "", (int)strcspn(labels, "="),
+             labels, *labels ? "}" : "", type, help);
+    return strstr(text, row) != NULL;
+}
+
+Test(scoreboard, the_readme_has_every_family)
+{
+    static const char *const types[] = {"counter", "counter", "gauge", "gauge", "histogram"};
+    const char *folder = getenv("SYNCER_SRCDIR");
+    static char text[1 << 20];
+    char path[4096];
+    FILE *file;
+
+    if (!folder)
+        cr_skip_test("SYNCER_SRCDIR is not set");
+    snprintf(path, sizeof(path), "%s/README.md", folder);
+    file = fopen(path, "re");
+    cr_assert(file && fread(text, 1, sizeof(text) - 1, file) > 0);
+    fclose(file);
+    for (size_t i = 0; i < SCOREBOARD_LINES; i++) {
+        const struct scoreboard_line *line = &scoreboard_lines[i];
+
+        cr_expect(is_in(text, line->family, types[line->kind], line->labels, line->help), "README.md, Metrics: %s",
+                  line->family);
+    }
 }
 
 Test(scoreboard, sums_are_over_all_blocks_whoever_reads)
