@@ -78,6 +78,16 @@ static void write_checks(struct json_writer *w, const struct api *api)
     json_object_end(w);
 }
 
+/* "none": the source has nothing to watch. */
+static const char *watch_state(const struct api *api)
+{
+    if (scoreboard_sum(api->board, METRIC_WATCHES_FORBIDDEN) > 0)
+        return "forbidden";
+    if (scoreboard_sum(api->board, METRIC_WATCHES_OFF) > 0)
+        return "off";
+    return scoreboard_sum(api->board, METRIC_WATCHES_ON) > 0 ? "on" : "none";
+}
+
 void api_status(struct http_exchange *x, void *app)
 {
     const struct api *api = app;
@@ -99,6 +109,7 @@ void api_status(struct http_exchange *x, void *app)
     json_put_number(&w, "reloads_failed", (int64_t)scoreboard_sum(api->board, METRIC_RELOADS_FAILED));
     json_put_boolean(&w, "draining", api->draining);
     json_put_string(&w, "source", api->source);
+    json_put_string(&w, "watch", watch_state(api));
     write_table(&w, api);
     write_checks(&w, api);
     write_workers(&w, api);

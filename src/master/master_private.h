@@ -63,6 +63,7 @@ struct setup {
     struct source_pod *list; /* owned; NULL = none */
     size_t n_list;
     struct err failure; /* not in force yet: why its last read failed; "" = it did not */
+    struct source_watch watch; /* as its source last reported it */
 };
 
 /* ---- children ---- */
@@ -213,6 +214,8 @@ int64_t backoff_next(struct backoff *backoff, bool was_ready, int64_t lived_ns);
 /* Puts a complete list into force; if it is the one in force already, only its time moves. 0, or -1 with the
  * reason and the old list in force. */
 int podlist_take(struct master *master, const struct source_pod *pods, size_t n, struct err *err);
+/* The same of a list that a watch has brought: the time of the last read stays. There was a read. */
+int podlist_update(struct master *master, const struct source_pod *pods, size_t n, struct err *err);
 void podlist_release(struct master *master);
 
 /* ---- watch.c ---- */

@@ -163,17 +163,17 @@ static void log_changes(const struct master *master, const struct listed_pod *li
 
 /* ---- together ---- */
 
-int podlist_take(struct master *master, const struct source_pod *pods, size_t n, struct err *err)
+/* `read_ns`: when it was read, or when the last one was. */
+static int take(struct master *master, const struct source_pod *pods, size_t n, int64_t read_ns, struct err *err)
 {
-    int64_t now = loop_now_ns(master->loop);
     size_t n_listed = 0;
     struct listed_pod *list = make_list(master, pods, n, &n_listed);
 
     if (!list)
         return err_set(err, "out of memory");
     if (is_in_force(master, list, n_listed)) {
-        podtable_touch(master->table, now);
-    } else if (publish(master, list, n_listed, now, err) < 0) {
+        podtable_touch(master->table, read_ns);
+    } else if (publish(master, list, n_listed, read_ns, err) < 0) {
         free(list);
         return -1;
     }
@@ -181,9 +181,21 @@ int podlist_take(struct master *master, const struct source_pod *pods, size_t n,
     podlist_release(master);
     master->pods = list;
     master->n_pods = n_listed;
-    master->read_ns = now;
+    master->read_ns = read_ns;
+    return 0;
+}
+
+int podlist_take(struct master *master, const struct source_pod *pods, size_t n, struct err *err)
+{
+    if (take(master, pods, n, loop_now_ns(master->loop), err) < 0)
+        return -1;
     scoreboard_set(master->board, METRIC_PODS_READ, (uint64_t)clock_wall_ms());
     return 0;
+}
+
+int podlist_update(struct master *master, const struct source_pod *pods, size_t n, struct err *err)
+{
+    return take(master, pods, n, master->read_ns, err);
 }
 
 void podlist_release(struct master *master)

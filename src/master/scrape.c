@@ -125,7 +125,69 @@ static void on_list(void *arg, const struct source_pod *pods, size_t n)
     end_read(setup, PODTABLE_SCRAPE_OK);
 }
 
-const struct source_events scrape_events = {.on_begin = on_begin, .on_list = on_list, .on_failed = on_failed};
+/* ---- between the reads ---- */
+
+/* The age of the table is that of the last read: an update comes from one stream and says nothing of the
+ * others. */
+static void on_update(void *arg, const struct source_pod *pods, size_t n)
+{
+    struct setup *setup = arg;
+    struct master *master = setup->master;
+    struct err err;
+
+    if (!is_in_force(setup)) {
+        if (setup->has_list)
+            keep(setup, pods, n);
+        return;
+    }
+    if (master->read_ns == 0)
+        return;
+    if (podlist_update(master, pods, n, &err) < 0)
+        log_error("changes of the pods could not be put into force: the next read brings them",
+                  LOG_STR("reason", err.text));
+    slots_send(master, 0, CONTROL_TABLE);
+}
+
+static void show_watch(const struct setup *setup)
+{
+    struct scoreboard *board = setup->master->board;
+
+    scoreboard_set(board, METRIC_WATCHES_ON, setup->watch.on);
+    scoreboard_set(board, METRIC_WATCHES_OFF, setup->watch.off);
+    scoreboard_set(board, METRIC_WATCHES_FORBIDDEN, setup->watch.forbidden);
+}
+
+static void on_watch(void *arg, const struct source_watch *watch)
+{
+    struct setup *setup = arg;
+
+    setup->watch = *watch;
+    scoreboard_add(setup->master->board, METRIC_WATCH_EVENTS, watch->events);
+    scoreboard_add(setup->master->board, METRIC_WATCH_RESTARTS, watch->restarts);
+    if (is_in_force(setup))
+        show_watch(setup);
+}
+
+static void on_notice(void *arg, const char *what, const char *reason)
+{
+    const struct setup *setup = arg;
+
+    if (reason)
+        log_warn("changes can't be watched: the list is read every scrape_interval only",
+                 LOG_STR("what", what), LOG_STR("reason", reason),
+                 LOG_INT("interval_ms", setup->conf.scrape_interval_ms));
+    else
+        log_info("changes can be watched again", LOG_STR("what", what));
+}
+
+const struct source_events scrape_events = {
+    .on_begin = on_begin,
+    .on_list = on_list,
+    .on_failed = on_failed,
+    .on_update = on_update,
+    .on_watch = on_watch,
+    .on_notice = on_notice,
+};
 
 /* ---- a reload ---- */
 
@@ -142,5 +204,6 @@ void scrape_switch(struct setup *old, struct setup *next)
     free(next->list);
     next->list = NULL;
     next->has_list = false;
+    show_watch(next);
     slots_send(master, 0, CONTROL_TABLE);
 }

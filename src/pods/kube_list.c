@@ -13,6 +13,7 @@ void kube_list_begin(struct kube_list *list)
     kube_list_release(list);
     list->kind_seen = list->ended = false;
     buf_clear(list->next);
+    list->version[0] = '\0';
     json_stream_init(&list->stream, KUBE_OBJECT_MAX_BYTES);
 }
 
@@ -29,7 +30,9 @@ static int take_member(struct kube_list *list, struct err *err)
         list->kind_seen = true;
     }
     if (strcmp(list->stream.key, "metadata") == 0)
-        return kube_read_continue(list->doc, list->next, err);
+        return kube_read_continue(list->doc, list->next, err) != 0
+                   ? -1
+                   : kube_read_version(list->doc, 0, list->version, err);
     return 0;
 }
 

@@ -12,6 +12,8 @@
 #include <syncer/wire/json_read.h>
 #include <syncer/wire/json_stream.h>
 
+#include "kube_objects.h"
+
 /* An object is at most 1.5 MiB in etcd, as protobuf; JSON takes more. A value is some 10 bytes in practice.
  */
 #define KUBE_OBJECT_MAX_BYTES ((size_t)4 * 1024 * 1024)
@@ -23,6 +25,7 @@ struct kube_list {
     struct buf *next;     /* borrowed: the continue token of the page; empty = the last one */
     int (*on_item)(void *arg, const struct json_doc *doc, struct err *err);
     void *arg;
+    char version[KUBE_VERSION_BYTES]; /* the list's resourceVersion; "" = it has none */
     struct json_stream stream;
     bool kind_seen, ended;
 };

@@ -145,24 +145,26 @@ static int read_selector(const struct json_doc *doc, json_value selector, struct
 
 /* --- objects --- */
 
-int kube_read_deployment(const struct json_doc *doc, struct kube_deployment *out, struct err *err)
+int kube_read_deployment(const struct json_doc *doc, json_value v, struct kube_deployment *out,
+                         struct err *err)
 {
-    json_value meta = json_get(doc, 0, "metadata");
+    json_value meta = json_get(doc, v, "metadata");
 
-    if (!json_is(doc, json_get(doc, 0, "kind"), "Deployment"))
+    if (!json_is(doc, json_get(doc, v, "kind"), "Deployment"))
         return err_set(err, "the answer is no Deployment");
     if (read_required(doc, json_get(doc, meta, "uid"), out->uid, sizeof(out->uid)) != 0)
         return err_set(err, "the Deployment has no uid");
     if (read_revision(doc, meta, out->revision) != 0)
         return err_set(err, "the Deployment's annotation " REVISION_KEY " is no short string");
-    if (read_selector(doc, json_path(doc, 0, "spec", "selector", NULL), &out->selector) != 0)
+    if (read_selector(doc, json_path(doc, v, "spec", "selector", NULL), &out->selector) != 0)
         return err_set(err, "the Deployment's spec.selector is missing, empty or not understood");
     return 0;
 }
 
-int kube_read_replicaset(const struct json_doc *doc, struct kube_replicaset *out, struct err *err)
+int kube_read_replicaset(const struct json_doc *doc, json_value v, struct kube_replicaset *out,
+                         struct err *err)
 {
-    json_value meta = json_get(doc, 0, "metadata");
+    json_value meta = json_get(doc, v, "metadata");
 
     if (read_required(doc, json_get(doc, meta, "uid"), out->uid, sizeof(out->uid)) != 0)
         return err_set(err, "a ReplicaSet without uid");
@@ -200,9 +202,9 @@ static enum source_state pod_state(const struct json_doc *doc, json_value meta, 
     return SOURCE_UNKNOWN;
 }
 
-int kube_read_pod(const struct json_doc *doc, struct kube_pod *out, struct err *err)
+int kube_read_pod(const struct json_doc *doc, json_value v, struct kube_pod *out, struct err *err)
 {
-    json_value meta = json_get(doc, 0, "metadata"), status = json_get(doc, 0, "status");
+    json_value meta = json_get(doc, v, "metadata"), status = json_get(doc, v, "status");
     char ip[ADDR_TEXT_BYTES];
 
     if (read_required(doc, json_get(doc, meta, "name"), out->name, sizeof(out->name)) != 0 ||
@@ -211,11 +213,28 @@ int kube_read_pod(const struct json_doc *doc, struct kube_pod *out, struct err *
     if (read_owner(doc, meta, out->owner) != 0)
         return err_set(err, "a Pod whose ownerReferences are not understood");
     out->addr = (struct addr){0};
-    if (read_optional(doc, json_get(doc, status, "podIP"), ip, sizeof(ip)) != 0 || ip[0] == '\0' ||
-        addr_parse(&out->addr, ip, strlen(ip)) != 0)
-        out->addr = (struct addr){0};
+    if (read_optional(doc, json_get(doc, status, "podIP"), ip, sizeof(ip)) != 0 ||
+        (ip[0] != '\0' && addr_parse(&out->addr, ip, strlen(ip)) != 0))
+        return err_set(err, "the podIP of Pod %.253s is no address", out->name);
     out->state = pod_state(doc, meta, status);
     return 0;
+}
+
+int kube_read_version(const struct json_doc *doc, json_value meta, char out[KUBE_VERSION_BYTES],
+                      struct err *err)
+{
+    if (read_optional(doc, json_get(doc, meta, "resourceVersion"), out, KUBE_VERSION_BYTES) != 0)
+        return err_set(err, "metadata.resourceVersion is no string, or too long");
+    return 0;
+}
+
+int kube_read_meta(const struct json_doc *doc, json_value v, struct kube_meta *out, struct err *err)
+{
+    json_value meta = json_get(doc, v, "metadata");
+
+    if (read_required(doc, json_get(doc, meta, "uid"), out->uid, sizeof(out->uid)) != 0)
+        return err_set(err, "an object without uid");
+    return kube_read_version(doc, meta, out->version, err);
 }
 
 int kube_read_continue(const struct json_doc *doc, struct buf *next, struct err *err)
@@ -235,13 +254,13 @@ int kube_read_continue(const struct json_doc *doc, struct buf *next, struct err 
     return 0;
 }
 
-void kube_read_message(const struct json_doc *doc, char out[KUBE_MESSAGE_BYTES])
+void kube_read_message(const struct json_doc *doc, json_value v, char out[KUBE_MESSAGE_BYTES])
 {
     char whole[2048];
 
     out[0] = '\0';
-    if (!json_is(doc, json_get(doc, 0, "kind"), "Status") ||
-        json_str(doc, json_get(doc, 0, "message"), whole, sizeof(whole)) < 0)
+    if (!json_is(doc, json_get(doc, v, "kind"), "Status") ||
+        json_str(doc, json_get(doc, v, "message"), whole, sizeof(whole)) < 0)
         return;
     whole[KUBE_MESSAGE_BYTES - 1] = '\0';
     memcpy(out, whole, strlen(whole) + 1);

@@ -4,12 +4,21 @@ src_pods_libpods_a_SOURCES = \
 	include/syncer/pods/source.h \
 	src/pods/kube_client.c \
 	src/pods/kube_client.h \
+	src/pods/kube_events.c \
+	src/pods/kube_events.h \
+	src/pods/kube_feed.c \
+	src/pods/kube_feed.h \
 	src/pods/kube_list.c \
 	src/pods/kube_list.h \
 	src/pods/kube_objects.c \
 	src/pods/kube_objects.h \
+	src/pods/kube_records.c \
+	src/pods/kube_records.h \
+	src/pods/kube_reflector.c \
+	src/pods/kube_reflector.h \
 	src/pods/kube_select.c \
 	src/pods/kube_select.h \
+	src/pods/kube_watch.c \
 	src/pods/kubernetes.c \
 	src/pods/source.c \
 	src/pods/source_kind.h \
@@ -17,12 +26,20 @@ src_pods_libpods_a_SOURCES = \
 
 if HAVE_CRITERION
 PODS_TESTS = \
+	tests/unit/pods/test_kube_events \
 	tests/unit/pods/test_kube_list \
 	tests/unit/pods/test_kube_objects \
+	tests/unit/pods/test_kube_records \
 	tests/unit/pods/test_kube_select \
 	tests/unit/pods/test_static
 check_PROGRAMS += $(PODS_TESTS)
 TESTS += $(PODS_TESTS)
+tests_unit_pods_test_kube_events_SOURCES = tests/unit/pods/test_kube_events.c tests/unit/pods/kube_rig.h tests/unit/wire/guarded.h
+tests_unit_pods_test_kube_events_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_kube_events_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
+tests_unit_pods_test_kube_records_SOURCES = tests/unit/pods/test_kube_records.c
+tests_unit_pods_test_kube_records_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_kube_records_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 tests_unit_pods_test_kube_list_SOURCES = tests/unit/pods/test_kube_list.c tests/unit/pods/kube_rig.h
 tests_unit_pods_test_kube_list_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_kube_list_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
@@ -36,9 +53,12 @@ tests_unit_pods_test_static_SOURCES = tests/unit/pods/test_static.c
 tests_unit_pods_test_static_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_static_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 if HAVE_SYSTEM_TESTS
-check_PROGRAMS += tests/unit/pods/test_source
-TESTS += tests/unit/pods/test_source
-tests_unit_pods_test_source_SOURCES = tests/unit/pods/test_source.c
+check_PROGRAMS += tests/unit/pods/test_source tests/unit/pods/test_kube_watch
+TESTS += tests/unit/pods/test_source tests/unit/pods/test_kube_watch
+tests_unit_pods_test_kube_watch_SOURCES = tests/unit/pods/test_kube_watch.c tests/unit/pods/source_rig.h
+tests_unit_pods_test_kube_watch_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_kube_watch_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
+tests_unit_pods_test_source_SOURCES = tests/unit/pods/test_source.c tests/unit/pods/source_rig.h
 tests_unit_pods_test_source_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_source_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 endif

@@ -57,6 +57,8 @@ EXTRA_DIST += tests/fixtures/kube/deployment-get-403.json \
 	tests/fixtures/kube/pods-list-401.json \
 	tests/fixtures/kube/pods-list-403.json \
 	tests/fixtures/kube/pods-list-429.json \
+	tests/fixtures/kube/pods-watch-403.json \
+	tests/fixtures/kube/pods-watch-expired-410.json \
 	tests/fixtures/kube/replicasets-list-403.json \
 	tests/fixtures/kube/v1.20-1-settled-deployment.json \
 	tests/fixtures/kube/v1.20-1-settled-pods.json \
@@ -87,7 +89,10 @@ EXTRA_DIST += tests/fixtures/kube/deployment-get-403.json \
 	tests/fixtures/kube/v1.36-4-undone-replicasets.json \
 	tests/fixtures/kube/v1.36-5-zero-deployment.json \
 	tests/fixtures/kube/v1.36-5-zero-pods.json \
-	tests/fixtures/kube/v1.36-5-zero-replicasets.json
+	tests/fixtures/kube/v1.36-5-zero-replicasets.json \
+	tests/fixtures/kube/v1.36-watch-deployment.json \
+	tests/fixtures/kube/v1.36-watch-pods.json \
+	tests/fixtures/kube/v1.36-watch-replicasets.json
 
 if HAVE_SYSTEM_TESTS
 TESTS += $(SYSTEM_TESTS)

@@ -2,7 +2,8 @@
 /*
  * Where the list of pods comes from: one interface, a file each (static, kubernetes). A source reads the whole list,
  * hands it on complete or says that it could not; it never hands on part of a list, and an error is never an empty list.
- * It runs in the master's loop and never blocks it. Master only.
+ * One that can be told of changes (a watch) hands the list on in between too. It runs in the master's loop and never
+ * blocks it. Master only.
  */
 #ifndef SYNCER_PODS_SOURCE_H
 #define SYNCER_PODS_SOURCE_H
@@ -36,12 +37,24 @@ struct source_failure {
     int64_t retry_ms;   /* when it will be read again */
 };
 
+/* The watches of a source that has some. */
+struct source_watch {
+    uint32_t on, off, forbidden; /* how many are in that state now */
+    uint64_t events, restarts;   /* changes that they brought, and how often one was begun anew, since the last report */
+};
+
 struct source_events {
-    /* A read of the list begins; exactly one of on_list and on_failed follows. */
+    /* A full read of the list begins; exactly one of on_list and on_failed follows. */
     void (*on_begin)(void *arg);
     /* A complete list, borrowed during the call. No pods is a list if the source really said so. */
     void (*on_list)(void *arg, const struct source_pod *pods, size_t n);
     void (*on_failed)(void *arg, const struct source_failure *failure);
+    /* The complete list as it is now by what the watch has told since the last full read; never before the first on_list.
+     * It may come within a read and is no end of one, nor does it prove that the list is new: only a read does. */
+    void (*on_update)(void *arg, const struct source_pod *pods, size_t n);
+    void (*on_watch)(void *arg, const struct source_watch *watch);
+    /* For the log: `what` ("pods") can't be watched, because of `reason`; or it can again (NULL). Once each. */
+    void (*on_notice)(void *arg, const char *what, const char *reason);
 };
 
 struct source;

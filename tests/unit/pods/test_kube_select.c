@@ -70,7 +70,7 @@ static int on_set(void *arg, const struct json_doc *doc, struct err *err)
     struct rig *rig = arg;
     struct kube_replicaset set;
 
-    return kube_read_replicaset(doc, &set, err) < 0
+    return kube_read_replicaset(doc, 0, &set, err) < 0
                ? -1
                : kube_selection_add_set(&rig->selection, &rig->deployment, &set, err);
 }
@@ -80,7 +80,7 @@ static int on_pod(void *arg, const struct json_doc *doc, struct err *err)
     struct rig *rig = arg;
     struct kube_pod pod;
 
-    return kube_read_pod(doc, &pod, err) < 0 ? -1 : kube_selection_add_pod(&rig->selection, &pod, err);
+    return kube_read_pod(doc, 0, &pod, err) < 0 ? -1 : kube_selection_add_pod(&rig->selection, &pod, err);
 }
 
 static void read_list(struct rig *rig, size_t version, size_t phase, const char *what, const char *kind,
@@ -106,7 +106,7 @@ static void read_recorded(struct rig *rig, size_t version, size_t phase)
     struct buf text = kube_recorded(version, phase, "deployment");
     struct json_doc *doc = kube_doc(text.data, text.len);
 
-    cr_assert_eq(kube_read_deployment(doc, &rig->deployment, NULL), 0);
+    cr_assert_eq(kube_read_deployment(doc, 0, &rig->deployment, NULL), 0);
     json_doc_free(doc);
     buf_release(&text);
     read_list(rig, version, phase, "replicasets", "ReplicaSetList", on_set);

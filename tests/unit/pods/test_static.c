@@ -36,7 +36,7 @@ static void on_failed(void *arg, const struct source_failure *failure)
     ((struct seen *)arg)->failures++;
 }
 
-static const struct source_events events = {on_begin, on_list, on_failed};
+static const struct source_events events = {.on_begin = on_begin, .on_list = on_list, .on_failed = on_failed};
 
 static const char text[] =
     "pods: static\nhost: gw\npath: /p\nport: 9443\nscrape_interval: 1s\nmax_pods: 2\n"
