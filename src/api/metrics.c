@@ -182,7 +182,7 @@ static bool is_protected(const struct metrics *m, const struct podtable_pod *pod
 
     scoreboard_pod(m->api->board, pod->id, &seen);
     *n = seen.guard == SCOREBOARD_PROTECTED ? 1000 : 0;
-    return seen.guard != SCOREBOARD_GUARD_UNKNOWN;
+    return seen.guard != SCOREBOARD_GUARD_UNKNOWN && seen.guard_generation >= m->api->generation;
 }
 
 static const struct {

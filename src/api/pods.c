@@ -19,11 +19,12 @@ static void put_age(struct json_writer *w, const char *key, int64_t at_ns, int64
         json_null(w);
 }
 
-static const char *guard_name(enum scoreboard_guard guard)
+/* What was found under another configuration says nothing: it may have been another location. */
+static const char *guard_name(const struct api *api, const struct scoreboard_pod *last)
 {
-    return guard == SCOREBOARD_PROTECTED     ? "protected"
-           : guard == SCOREBOARD_UNPROTECTED ? "unprotected"
-                                             : "unknown";
+    if (last->guard == SCOREBOARD_GUARD_UNKNOWN || last->guard_generation < api->generation)
+        return "unknown";
+    return last->guard == SCOREBOARD_PROTECTED ? "protected" : "unprotected";
 }
 
 static void write_pod(struct json_writer *w, const struct api *api, const struct podtable_pod *pod,
@@ -43,7 +44,7 @@ static void write_pod(struct json_writer *w, const struct api *api, const struct
     json_put_number(w, "code", last.code);
     put_age(w, "result_age_ms", last.at_ns, now);
     json_put_number(w, "lag_ms", last.lag_ms);
-    json_put_string(w, "location", guard_name(last.guard));
+    json_put_string(w, "location", guard_name(api, &last));
     json_object_end(w);
 }
 

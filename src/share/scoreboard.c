@@ -237,6 +237,7 @@ static struct scoreboard_place *own_place(struct scoreboard *board, uint64_t pod
         atomic_thread_fence(memory_order_release);
         atomic_store_explicit(&place->result, 0, memory_order_relaxed);
         atomic_store_explicit(&place->at_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&place->guard, 0, memory_order_relaxed);
         atomic_store_explicit(&place->guard_at_ns, 0, memory_order_relaxed);
         atomic_store_explicit(&place->lag, 0, memory_order_relaxed);
         atomic_store_explicit(&place->lag_max, 0, memory_order_relaxed);
@@ -303,8 +304,9 @@ void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum score
                            int64_t now_ns)
 {
     struct scoreboard_place *place = own_place(board, pod_id);
+    uint64_t generation = atomic_load_explicit(&board->own->generation, memory_order_relaxed);
 
-    change(place, UINT64_C(0xff) << 32, (uint64_t)guard << 32);
+    atomic_store_explicit(&place->guard, (uint64_t)guard << 32 | (generation & UINT32_MAX), memory_order_relaxed);
     atomic_store_explicit(&place->guard_at_ns, now_ns, memory_order_relaxed);
 }
 

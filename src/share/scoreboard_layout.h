@@ -17,7 +17,7 @@
 #include "shm_object.h"
 
 #define SCOREBOARD_MAGIC UINT64_C(0x65726f6373636e79) /* "yncscore" in memory, little-endian */
-#define SCOREBOARD_LAYOUT 3u
+#define SCOREBOARD_LAYOUT 4u
 #define SCOREBOARD_PLACES_MIN 1024u
 #define SCOREBOARD_PLACES_MAX 65536u
 
@@ -37,8 +37,9 @@ struct scoreboard_header {
  * piece. */
 struct scoreboard_place {
     _Atomic uint64_t pod_id;
-    _Atomic uint64_t result; /* code << 48 | result << 40 | guard << 32 | proven_generation */
+    _Atomic uint64_t result; /* code << 48 | result << 40 | proven_generation */
     _Atomic int64_t at_ns;
+    _Atomic uint64_t guard;   /* guard << 32 | generation */
     _Atomic int64_t guard_at_ns;
     _Atomic uint64_t lag;     /* ms << 40 | when in ms */
     _Atomic uint64_t lag_max; /* see below */

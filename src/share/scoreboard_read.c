@@ -120,21 +120,23 @@ void scoreboard_owner(const struct scoreboard *board, uint32_t block, struct sco
 /* What one block knows of the pod. False if nothing, also while the place is changing hands. */
 static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, struct scoreboard_pod *out)
 {
-    uint64_t word, lag;
-    unsigned result, guard;
+    uint64_t word, lag, guard;
+    unsigned result;
 
     if (atomic_load_explicit(&place->pod_id, memory_order_acquire) != pod_id)
         return false;
     word = atomic_load_explicit(&place->result, memory_order_relaxed);
     out->at_ns = atomic_load_explicit(&place->at_ns, memory_order_relaxed);
+    guard = atomic_load_explicit(&place->guard, memory_order_relaxed);
     out->guard_at_ns = atomic_load_explicit(&place->guard_at_ns, memory_order_relaxed);
     lag = atomic_load_explicit(&place->lag, memory_order_relaxed);
     atomic_thread_fence(memory_order_acquire);
     if (atomic_load_explicit(&place->pod_id, memory_order_relaxed) != pod_id)
         return false;
     result = (word >> 40) & 0xff;
-    guard = (word >> 32) & 0xff;
     out->result = result < SCOREBOARD_RESULTS ? (enum scoreboard_result)result : SCOREBOARD_NO_RESULT;
+    out->guard_generation = (uint32_t)guard;
+    guard >>= 32;
     out->guard = guard < SCOREBOARD_GUARDS ? (enum scoreboard_guard)guard : SCOREBOARD_GUARD_UNKNOWN;
     out->code = (uint16_t)(word >> 48);
     out->proven_generation = (uint32_t)word;
@@ -174,6 +176,7 @@ void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scor
         }
         if (seen.guard_at_ns > out->guard_at_ns) {
             out->guard = seen.guard;
+            out->guard_generation = seen.guard_generation;
             out->guard_at_ns = seen.guard_at_ns;
         }
         if (seen.proven_generation > out->proven_generation)

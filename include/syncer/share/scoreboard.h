@@ -159,6 +159,7 @@ struct scoreboard_pod {
     int64_t at_ns;               /* when the result came; 0 = never; may lie ahead of the reader's clock */
     enum scoreboard_guard guard; /* what the control probe said */
     int64_t guard_at_ns;
+    uint64_t guard_generation; /* of the configuration under which it said so */
     uint64_t proven_generation; /* of the configuration under which it last answered 200; 0 = never */
 };
 
@@ -167,6 +168,7 @@ void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scor
 void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag_ms, int64_t now_ns);
 /* It has answered 200 to some token, under the configuration of the block's owner. */
 void scoreboard_note_proven(struct scoreboard *board, uint64_t pod_id);
+/* What a control probe has found, under the configuration of the block's owner. */
 void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard,
                            int64_t now_ns);
 

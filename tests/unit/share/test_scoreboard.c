@@ -195,10 +195,12 @@ Test(scoreboard, the_newest_result_of_a_pod_wins)
     scoreboard_pod(workers[3], 42, &seen);
     cr_expect(seen.result == SCOREBOARD_STATUS && seen.code == 503 && seen.at_ns == 2000);
     cr_expect(seen.lag_ms == 17 && seen.guard == SCOREBOARD_UNPROTECTED && seen.guard_at_ns == 900);
+    cr_expect_eq(seen.guard_generation, 1);
     cr_expect_str_eq(scoreboard_result_name(seen.result), "status");
+    scoreboard_take(workers[2], 102, 7);
     scoreboard_note_guard(workers[2], 42, SCOREBOARD_PROTECTED, 3000);
     scoreboard_pod(master, 42, &seen);
-    cr_expect(seen.guard == SCOREBOARD_PROTECTED && seen.result == SCOREBOARD_STATUS);
+    cr_expect(seen.guard == SCOREBOARD_PROTECTED && seen.guard_generation == 7 && seen.result == SCOREBOARD_STATUS);
 }
 
 Test(scoreboard, a_pod_never_shows_another_ones_result)
