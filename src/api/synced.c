@@ -243,6 +243,9 @@ const char *api_peer_hint(const struct check_peer_result *peer)
     return scoreboard_hint(result_of(peer->outcome), peer->code);
 }
 
+/* It has been asked for a made-up token. */
+#define OPEN_LOCATION "the probe location is open: it answers 200 to any token, auth_jwt is missing there"
+
 const char *api_peer_reason(const struct check_peer_result *peer)
 {
     switch (peer->outcome) {
@@ -252,12 +255,24 @@ const char *api_peer_reason(const struct check_peer_result *peer)
         return "no answer in the time that was left";
     case PROBE_PRESENT:
         return "";
+    case PROBE_UNPROTECTED:
+        return OPEN_LOCATION;
+    case PROBE_UNCONFIRMED:
+        return "200, but no control probe of it has been answered yet: would it refuse a token that nobody has?";
     case PROBE_ABSENT:
     case PROBE_STATUS:
         return api_peer_hint(peer);
     default:
         return pool_pod_reason(peer->pod);
     }
+}
+
+/* Also one that is as expected may have something to be told of. */
+static const char *peer_reason(const struct check_peer_result *peer)
+{
+    if (peer->unprotected && (peer->outcome == PROBE_PRESENT || peer->outcome == PROBE_ABSENT))
+        return OPEN_LOCATION;
+    return peer->expected_after_ns >= 0 ? "" : api_peer_reason(peer);
 }
 
 static void write_peer(struct json_writer *w, const struct check_peer_result *peer, bool expects_absent)
@@ -277,7 +292,7 @@ static void write_peer(struct json_writer *w, const struct check_peer_result *pe
         json_decimal(w, peer->expected_after_ns / NS_PER_US);
     else
         json_null(w);
-    json_put_string(w, "reason", peer->expected_after_ns >= 0 ? "" : api_peer_reason(peer));
+    json_put_string(w, "reason", peer_reason(peer));
     if (expects_absent)
         json_put_boolean(w, "proven", pool_pod_is_proven(peer->pod));
     json_object_end(w);

@@ -102,6 +102,11 @@ static void note_expected(struct check_peer *peer, int64_t now)
     scoreboard_note_lag(board, pool_pod_id(peer->pod), (uint32_t)((now - check->began_ns) / NS_PER_MS), now);
 }
 
+static bool is_final(enum probe_outcome outcome)
+{
+    return outcome == PROBE_STATUS || outcome == PROBE_DOWN || outcome == PROBE_UNPROTECTED;
+}
+
 static enum schedule_answer answer_of(const struct check_peer *peer)
 {
     enum probe_outcome expected = peer->check->expect_absent ? PROBE_ABSENT : PROBE_PRESENT;
@@ -109,9 +114,25 @@ static enum schedule_answer answer_of(const struct check_peer *peer)
 
     if (peer->outcome == expected)
         return SCHEDULE_EXPECTED;
-    if (peer->outcome == other)
+    if (peer->outcome == other || peer->outcome == PROBE_UNCONFIRMED)
         return SCHEDULE_NOT_YET;
-    return peer->outcome == PROBE_STATUS || peer->outcome == PROBE_DOWN ? SCHEDULE_FINAL : SCHEDULE_BROKEN;
+    return is_final(peer->outcome) ? SCHEDULE_FINAL : SCHEDULE_BROKEN;
+}
+
+/* Whether a 200 is one. Until a control probe has been answered the pod is asked again: so a start delays the first logins
+ * by the time of that probe, and fails none. */
+static enum probe_outcome weigh(const struct check_peer *peer, enum probe_outcome outcome)
+{
+    if (outcome != PROBE_PRESENT || !peer->check->checker->settings.heed_control_probes)
+        return outcome;
+    switch (pool_pod_guard(peer->pod)) {
+    case SCOREBOARD_PROTECTED:
+        return PROBE_PRESENT;
+    case SCOREBOARD_UNPROTECTED:
+        return PROBE_UNPROTECTED;
+    default:
+        return PROBE_UNCONFIRMED;
+    }
 }
 
 static void peer_answered(struct check_peer *peer, enum probe_outcome outcome, uint16_t code)
@@ -120,10 +141,10 @@ static void peer_answered(struct check_peer *peer, enum probe_outcome outcome, u
     int64_t now = loop_now_ns(check->checker->settings.loop);
     enum schedule_answer answer;
 
-    peer->outcome = outcome;
+    peer->outcome = weigh(peer, outcome);
     peer->code = code;
     answer = answer_of(peer);
-    if (answer == SCHEDULE_NOT_YET && peer->attempts == 1)
+    if (answer == SCHEDULE_NOT_YET && peer->attempts == 1 && outcome == peer->outcome)
         peer->absent_first = true;
     if (answer == SCHEDULE_EXPECTED)
         note_expected(peer, now);
@@ -646,6 +667,7 @@ bool check_next_peer(const struct check *check, size_t *at, struct check_peer_re
             .code = peer->code,
             .attempts = peer->attempts,
             .finished = peer->finished,
+            .unprotected = pool_pod_guard(peer->pod) == SCOREBOARD_UNPROTECTED,
             .expected_after_ns = peer->expected ? peer->expected_ns - check->began_ns : -1,
         };
         ++*at;

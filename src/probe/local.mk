@@ -2,11 +2,13 @@
 noinst_LIBRARIES += src/probe/libprobe.a
 src_probe_libprobe_a_SOURCES = \
 	include/syncer/probe/check.h \
+	include/syncer/probe/guard.h \
 	include/syncer/probe/pool.h \
 	include/syncer/probe/probe.h \
 	include/syncer/probe/schedule.h \
 	include/syncer/probe/verdict.h \
 	src/probe/check.c \
+	src/probe/guard.c \
 	src/probe/pool.c \
 	src/probe/pool_link.c \
 	src/probe/pool_private.h \
@@ -17,6 +19,7 @@ src_probe_libprobe_a_SOURCES = \
 if HAVE_CRITERION
 PROBE_TESTS = \
 	tests/unit/probe/test_check \
+	tests/unit/probe/test_guard \
 	tests/unit/probe/test_pool \
 	tests/unit/probe/test_schedule \
 	tests/unit/probe/test_verdict
@@ -26,6 +29,9 @@ TESTS += $(PROBE_TESTS)
 tests_unit_probe_test_check_SOURCES = tests/unit/probe/test_check.c $(PROBE_RIG)
 tests_unit_probe_test_check_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_probe_test_check_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)
+tests_unit_probe_test_guard_SOURCES = tests/unit/probe/test_guard.c $(PROBE_RIG)
+tests_unit_probe_test_guard_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_probe_test_guard_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)
 tests_unit_probe_test_pool_SOURCES = tests/unit/probe/test_pool.c $(PROBE_RIG)
 tests_unit_probe_test_pool_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_probe_test_pool_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)

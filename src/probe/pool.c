@@ -182,10 +182,10 @@ void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char
     fail_waiting(pod, pod->n_links == 0 || pod->down);
 }
 
-void pool_pod_answered(struct pool_pod *pod, int status)
+void pool_pod_answered(struct pool_pod *pod, bool proves)
 {
     pod->backoff_ns = 0;
-    if (status != 200 || pod->proven)
+    if (!proves || pod->proven)
         return;
     pod->proven = true;
     scoreboard_note_proven(pod->pool->settings.board, pod->id);
@@ -390,6 +390,21 @@ bool pool_pod_is_proven(const struct pool_pod *pod)
         return true;
     scoreboard_pod(pod->pool->settings.board, pod->id, &seen);
     return seen.proven_generation >= pod->pool->settings.generation;
+}
+
+/* All blocks are looked through, some us: hence once a second for those that are as they should be. */
+enum scoreboard_guard pool_pod_guard(struct pool_pod *pod)
+{
+    int64_t now = loop_now_ns(pod->pool->settings.loop);
+    struct scoreboard_pod seen;
+
+    if (pod->guard == SCOREBOARD_PROTECTED && now < pod->guard_look_ns)
+        return pod->guard;
+    scoreboard_pod(pod->pool->settings.board, pod->id, &seen);
+    if (seen.guard != SCOREBOARD_GUARD_UNKNOWN && seen.guard_generation >= pod->pool->settings.generation)
+        pod->guard = seen.guard;
+    pod->guard_look_ns = now + NS_PER_S;
+    return pod->guard;
 }
 
 uint64_t pool_pod_id(const struct pool_pod *pod)

@@ -248,7 +248,7 @@ static void exchange_done(struct pool_link *pl, bool surplus)
     pl->probe = NULL;
     if (probe)
         probe->link = NULL;
-    pool_pod_answered(pod, status);
+    pool_pod_answered(pod, status == 200 && !pl->text->made_up);
     if (keep) {
         end_exchange(pl);
         set_state(pl, POOL_LINK_IDLE);

@@ -58,6 +58,11 @@ struct pool_pod {
     int64_t hung_ns;               /* when it last left a question without an answer to the end of its limit */
     int64_t distrust_until_ns;     /* it has sent what nobody asked for: no connection is kept meanwhile */
 
+    uint32_t control_duty;         /* in which duty of guard.c it was last asked; 0 = in none */
+    int64_t control_due_ns;        /* of its next control probe in that; INT64_MAX while one is under way */
+    enum scoreboard_guard guard;   /* what the last one found, as far as this worker has looked */
+    int64_t guard_look_ns;         /* while PROTECTED: when to look again */
+
     struct pool_link *links;       /* ring-free list: first */
     uint32_t n_links, n_opening, n_idle;
     struct link *spare;            /* a closed one, whose TLS session the next connection resumes */
@@ -89,6 +94,7 @@ struct pool {
 
 struct probe_text {
     unsigned refs;
+    bool made_up; /* a control probe's: its answer says nothing of a token */
     size_t len;
     char bytes[];
 };
@@ -105,8 +111,8 @@ void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char
 void pool_pod_opened(struct pool_pod *pod);
 /* A connection has ended: sees to it that there will be one again. */
 void pool_pod_keep_warm(struct pool_pod *pod);
-/* A whole answer has come. */
-void pool_pod_answered(struct pool_pod *pod, int status);
+/* A whole answer has come; `proves`: 200 to a real token. */
+void pool_pod_answered(struct pool_pod *pod, bool proves);
 void pool_pod_set_reason(struct pool_pod *pod, const char *reason);
 
 /* --- pool_link.c --- */

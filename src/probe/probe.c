@@ -2,11 +2,13 @@
 /* A question's way: into the pod's queue, onto a connection, and to its one result. */
 #include <config.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <syncer/base/macros.h>
 #include <syncer/base/must.h>
+#include <syncer/base/random.h>
 
 #include "pool_private.h"
 
@@ -22,6 +24,7 @@ struct probe_text *probe_text_new(const struct pool *pool, const char *token, si
     if (!text)
         return NULL;
     text->refs = 1;
+    text->made_up = false;
     text->len = len;
     p = text->bytes;
     memcpy(p, pool->request_head, pool->request_head_len);
@@ -31,6 +34,20 @@ struct probe_text *probe_text_new(const struct pool *pool, const char *token, si
     memcpy(p, "\r\n", 2);
     memcpy(p + 2, fields, fields_len);
     memcpy(p + 2 + fields_len, "\r\n", 2);
+    return text;
+}
+
+struct probe_text *probe_text_made_up(const struct pool *pool)
+{
+    char token[RANDOM_HEX_BYTES(16)], id[RANDOM_HEX_BYTES(16)], fields[64];
+    struct probe_text *text;
+
+    random_hex(token, 16);
+    random_hex(id, 16);
+    snprintf(fields, sizeof(fields), "X-Request-ID: %s\r\n", id);
+    text = probe_text_new(pool, token, strlen(token), fields);
+    if (text)
+        text->made_up = true;
     return text;
 }
 
@@ -52,7 +69,8 @@ void probe_text_drop(struct probe_text *text)
 const char *probe_outcome_name(enum probe_outcome outcome)
 {
     static const char *const names[PROBE_OUTCOMES] = {"none",    "present", "absent", "status", "connect",
-                                                      "tls",     "timeout", "cut",    "broken", "down"};
+                                                      "tls",     "timeout", "cut",    "broken", "down",
+                                                      "unprotected", "unconfirmed"};
 
     must(outcome < PROBE_OUTCOMES);
     return names[outcome];
@@ -81,7 +99,7 @@ static void count(const struct probe *probe, int64_t now)
 {
     struct scoreboard *board = probe->pod->pool->settings.board;
 
-    if (counted[probe->outcome].result == SCOREBOARD_NO_RESULT)
+    if (probe->text->made_up || counted[probe->outcome].result == SCOREBOARD_NO_RESULT)
         return;
     scoreboard_add(board, counted[probe->outcome].metric, 1);
     scoreboard_observe(board, HISTOGRAM_PROBE_SECONDS, now - probe->started_ns);

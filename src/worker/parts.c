@@ -36,6 +36,22 @@ static void on_unasked(void *arg, const struct pool_pod *pod)
     log_warn("pod sent what nobody had asked for: the connection is closed", LOG_STR("pod", pool_pod_name(pod)));
 }
 
+static void on_unprotected(void *arg, const struct pool_pod *pod)
+{
+    const struct worker *worker = arg;
+    bool fails = worker->conf.control_probe == CONF_CONTROL_FAIL;
+
+    log_error(fails ? "pod says 200 to a token that nobody has: it counts as failed until it refuses one"
+                    : "pod says 200 to a token that nobody has: every token looks present there, and checks say so",
+              LOG_STR("pod", pool_pod_name(pod)), LOG_STR("path", worker->conf.path));
+}
+
+static void on_protected(void *arg, const struct pool_pod *pod)
+{
+    (void)arg;
+    log_info("pod refuses a token that nobody has again", LOG_STR("pod", pool_pod_name(pod)));
+}
+
 /* ---- what clients do, counted ---- */
 
 static void on_accepted(void *arg)
@@ -118,6 +134,22 @@ static int make_pool(struct worker *worker, struct err *err)
     return worker->pool ? 0 : -1;
 }
 
+static int make_guard(struct worker *worker, struct err *err)
+{
+    static const struct guard_events events = {.on_unprotected = on_unprotected, .on_protected = on_protected};
+    struct guard_settings settings = {
+        .loop = worker->loop,
+        .pool = worker->pool,
+        .board = worker->board,
+        .block = worker->heritage.block,
+    };
+
+    if (worker->conf.control_probe == CONF_CONTROL_OFF)
+        return 0;
+    worker->guard = guard_new(&settings, &events, worker, err);
+    return worker->guard ? 0 : -1;
+}
+
 static int ask_refresh(void *arg, const char *name)
 {
     struct worker *worker = arg;
@@ -145,6 +177,7 @@ static int make_checker(struct worker *worker, struct err *err)
             },
         .request_deadline_ns = conf->request_deadline_ms * NS_PER_MS,
         .max_checks = (uint32_t)conf->max_checks,
+        .heed_control_probes = conf->control_probe == CONF_CONTROL_FAIL,
         .max_table_age_ns = verified || conf->pods == CONF_PODS_STATIC ? 0 : UNVERIFIED_MAX_AGE_NS,
         .ask_refresh = ask_refresh,
         .arg = worker,
@@ -198,7 +231,8 @@ static int make_server(struct worker *worker, struct err *err)
 
 int worker_make_parts(struct worker *worker, struct err *err)
 {
-    if (make_hub(worker, err) < 0 || make_pool(worker, err) < 0 || make_checker(worker, err) < 0)
+    if (make_hub(worker, err) < 0 || make_pool(worker, err) < 0 || make_guard(worker, err) < 0 ||
+        make_checker(worker, err) < 0)
         return -1;
     return make_server(worker, err);
 }
@@ -209,6 +243,7 @@ void worker_free_parts(struct worker *worker)
     if (worker->api.loop)
         api_release(&worker->api);
     checker_free(worker->checker);
+    guard_free(worker->guard);
     pool_free(worker->pool);
     link_hub_free(worker->hub);
     trust_free(worker->trust);

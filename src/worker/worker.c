@@ -190,6 +190,8 @@ static int begin_to_accept(struct worker *worker, struct err *err)
         if (http_server_listen(worker->server, worker->heritage.listeners[i].fd, err) < 0)
             return err_context(err, "listen: %s", worker->heritage.listeners[i].address);
     scoreboard_set_state(worker->board, SCOREBOARD_READY);
+    if (worker->guard)
+        guard_begin(worker->guard);
     control_send(worker->heritage.control_fd, CONTROL_READY, NULL);
     return 0;
 }

@@ -11,6 +11,7 @@
 #include <syncer/net/link.h>
 #include <syncer/net/trust.h>
 #include <syncer/probe/check.h>
+#include <syncer/probe/guard.h>
 #include <syncer/probe/pool.h>
 #include <syncer/share/heritage.h>
 #include <syncer/share/podtable.h>
@@ -35,6 +36,7 @@ struct worker {
     struct trust *trust;
     struct link_hub *hub;
     struct pool *pool;
+    struct guard *guard; /* NULL with control_probe: off */
     struct checker *checker;
     struct api api;
     struct http_router router;

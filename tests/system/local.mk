@@ -7,6 +7,7 @@ SYSTEM_TESTS = \
 	tests/system/test_harness.py \
 	tests/system/test_nginx.py \
 	tests/system/test_verdicts.py \
+	tests/system/test_control_probe.py \
 	tests/system/test_errors.py \
 	tests/system/test_pods_misbehave.py \
 	tests/system/test_load.py \

@@ -43,6 +43,7 @@ struct checker_settings {
     struct schedule_settings schedule;
     int64_t request_deadline_ns;
     uint32_t max_checks;
+    bool heed_control_probes;         /* a 200 counts only from a pod that is known to refuse a made-up token */
     int64_t max_table_age_ns;         /* an older list is none; 0 = any age will do */
     /* The origin `name` is not in the table: have the list read again. 0, or -1 if the question could not be sent now. */
     int (*ask_refresh)(void *arg, const char *name);
@@ -93,6 +94,7 @@ struct check_peer_result {
     uint16_t code;
     uint16_t attempts;          /* probes that were sent */
     bool finished;
+    bool unprotected;           /* it says 200 to a made-up token too */
     int64_t expected_after_ns;  /* from the check's beginning until the state that was waited for; -1 = never */
 };
 /* Peers that count, and how many of them are in the expected state. */

@@ -19,6 +19,9 @@ struct probe_text;
 
 /* `fields`: further field lines, each with its CRLF ("" for none). NULL if memory is out. */
 struct probe_text *probe_text_new(const struct pool *pool, const char *token, size_t token_len, const char *fields);
+/* A question like any other, with a token that is made up (128 random bits). Its answer is counted as none of the pod's
+ * results. NULL if memory is out. */
+struct probe_text *probe_text_made_up(const struct pool *pool);
 void probe_text_drop(struct probe_text *text);
 
 enum probe_outcome {
@@ -32,9 +35,12 @@ enum probe_outcome {
     PROBE_CUT,     /* no whole answer within the time that the check had left, shorter than that */
     PROBE_BROKEN,  /* ended before a whole answer, or no HTTP */
     PROBE_DOWN,    /* not asked: the pod takes no connection */
+    /* Of a check that heeds control probes (guard.h), in place of PRESENT: */
+    PROBE_UNPROTECTED, /* 200, as to the made-up token */
+    PROBE_UNCONFIRMED, /* 200, but what the pod says to a made-up one is not known yet */
     PROBE_OUTCOMES
 };
-/* "present", "absent", "status", "connect", "tls", "timeout", "cut", "broken", "down"; "none". */
+/* "present", "absent", "status", "connect", "tls", "timeout", "cut", "broken", "down", "unprotected", "unconfirmed"; "none". */
 const char *probe_outcome_name(enum probe_outcome outcome);
 
 struct pool_link;

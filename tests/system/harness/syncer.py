@@ -38,14 +38,15 @@ class Answer:
 
 
 class Syncer:
-    """`config` is written as the file's keys: a value of JSON is one of YAML."""
+    """`config` is written as the file's keys: a value of JSON is one of YAML. Control probes are off unless a test asks for
+    them (None: as by default), since pods count what they are asked."""
 
     def __init__(self, folder, address, config, binary=None):
         self.binary = binary or os.environ.get("SYNCER") or "syncer"
         self.folder, self.address, self.port = folder, address, PORT
         self.url = f"http://{address}:{PORT}"
         self.log_path, self.config_path = os.path.join(folder, "syncer.log"), os.path.join(folder, "config.yaml")
-        self.config = {"listen": f"{address}:{self.port}", "workers": 2, "log_level": "debug", **config}
+        self.config = {"listen": f"{address}:{self.port}", "workers": 2, "log_level": "debug", "control_probe": "off", **config}
         self.env = {}  # more variables for it
         self.process = None
         os.makedirs(folder, exist_ok=True)

@@ -212,8 +212,9 @@ void rig_open(struct rig *rig, const struct rig_settings *settings)
     *rig = (struct rig){0};
     cr_assert_eq(curl_global_init(CURL_GLOBAL_DEFAULT), 0);
     cr_assert(rig->loop = loop_new(NULL));
-    cr_assert(rig->board = scoreboard_create(2, 64, NULL));
-    scoreboard_take(rig->board, getpid(), 1);
+    cr_assert(rig->master = scoreboard_create(4, 64, NULL));
+    cr_assert(rig->board = scoreboard_attach(scoreboard_worker_fd(rig->master), RIG_BLOCK, NULL));
+    scoreboard_take(rig->board, getpid(), RIG_GENERATION);
     cr_assert(rig->table = podtable_create(RIG_PODS, NULL));
     cr_assert(rig->reader = podtable_attach(podtable_worker_fd(rig->table), NULL));
     make_hub(rig, &s);
@@ -222,7 +223,7 @@ void rig_open(struct rig *rig, const struct rig_settings *settings)
             .loop = rig->loop,
             .hub = rig->hub,
             .board = rig->board,
-            .generation = 1,
+            .generation = RIG_GENERATION,
             .connection_timeout_ns = ns_or(s.connection_timeout_ms, RIG_LONG_MS),
             .host_keepalives = s.host_keepalives ? s.host_keepalives : 16,
             .request_head = "GET /p HTTP/1.1\r\nHost: gateway.test\r\nCookie: c=",
@@ -235,10 +236,12 @@ void rig_open(struct rig *rig, const struct rig_settings *settings)
             .pool = rig->pool,
             .table = rig->reader,
             .board = rig->board,
-            .schedule = {.sync_timeout_ns = ns_or(s.sync_timeout_ms, 10),
+            .schedule = {.mode = SCHEDULE_PARALLEL,
+                         .sync_timeout_ns = ns_or(s.sync_timeout_ms, 10),
                          .patience_ns = ns_or(s.patience_ms, 200)},
             .request_deadline_ns = ns_or(s.request_deadline_ms, RIG_LONG_MS),
             .max_checks = s.max_checks ? s.max_checks : 16,
+            .heed_control_probes = s.heed_control_probes,
             .max_table_age_ns = s.max_table_age_ms * NS_PER_MS,
             .ask_refresh = ask_refresh,
             .arg = rig,
@@ -256,6 +259,7 @@ void rig_close(struct rig *rig)
     podtable_detach(rig->reader);
     podtable_free(rig->table);
     scoreboard_free(rig->board);
+    scoreboard_free(rig->master);
     for (size_t i = 0; i < rig->n; i++) {
         fake_refuse(&rig->pods[i]);
         while (rig->pods[i].conns) {
@@ -369,6 +373,7 @@ static void on_check_done(struct check *check, void *arg)
         asked->peer[i].code = peer.code;
         asked->peer[i].attempts = peer.attempts;
         asked->peer[i].finished = peer.finished;
+        asked->peer[i].unprotected = peer.unprotected;
         asked->peer[i].proven = pool_pod_is_proven(peer.pod);
         asked->peer[i].after_ns = peer.expected_after_ns;
     }

@@ -23,7 +23,9 @@
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 #define NO "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
-#define RIG_PODS 8
+#define RIG_PODS 12
+#define RIG_GENERATION 5  /* of the configuration */
+#define RIG_BLOCK 2       /* of the worker */
 #define RIG_LONG_MS 20000 /* where time is not the matter */
 
 enum fake_then { FAKE_KEEP, FAKE_CLOSE, FAKE_RESET };
@@ -72,12 +74,12 @@ struct rig_settings { /* 0 = RIG_LONG_MS, and 16 connections a pod */
     int64_t connection_timeout_ms, request_deadline_ms, max_table_age_ms;
     int64_t sync_timeout_ms, patience_ms; /* 0 = 10 ms, 200 ms */
     uint32_t host_keepalives, max_checks;
-    bool tls;
+    bool tls, heed_control_probes;
 };
 
 struct rig {
     struct loop *loop;
-    struct scoreboard *board;
+    struct scoreboard *master, *board; /* the master's, and the worker's own */
     struct podtable *table;
     struct podtable_reader *reader;
     struct trust *trust;
@@ -149,7 +151,7 @@ struct asked {
         char name[16], reason[ERR_TEXT_BYTES];
         enum probe_outcome outcome;
         uint16_t code, attempts;
-        bool finished, proven;
+        bool finished, proven, unprotected;
         int64_t after_ns;
     } peer[RIG_PODS];
 };
