@@ -23,6 +23,8 @@ if HAVE_CRITERION
 NET_TESTS = \
 	tests/unit/net/test_curl_loop \
 	tests/unit/net/test_fetch \
+	tests/unit/net/test_fetch_kept \
+	tests/unit/net/test_fetch_where \
 	tests/unit/net/test_link \
 	tests/unit/net/test_listen \
 	tests/unit/net/test_stream \
@@ -32,14 +34,21 @@ NET_RIG = \
 	tests/unit/net/certs.h \
 	tests/unit/net/fake_server.c \
 	tests/unit/net/fake_server.h
+FETCH_RIG = $(NET_RIG) tests/unit/net/fetch_rig.c tests/unit/net/fetch_rig.h
 check_PROGRAMS += $(NET_TESTS)
 TESTS += $(NET_TESTS)
 tests_unit_net_test_curl_loop_SOURCES = tests/unit/net/test_curl_loop.c $(NET_RIG)
 tests_unit_net_test_curl_loop_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_curl_loop_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
-tests_unit_net_test_fetch_SOURCES = tests/unit/net/test_fetch.c $(NET_RIG)
+tests_unit_net_test_fetch_SOURCES = tests/unit/net/test_fetch.c $(FETCH_RIG)
 tests_unit_net_test_fetch_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_fetch_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
+tests_unit_net_test_fetch_kept_SOURCES = tests/unit/net/test_fetch_kept.c $(FETCH_RIG)
+tests_unit_net_test_fetch_kept_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_fetch_kept_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
+tests_unit_net_test_fetch_where_SOURCES = tests/unit/net/test_fetch_where.c $(FETCH_RIG)
+tests_unit_net_test_fetch_where_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_fetch_where_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 tests_unit_net_test_link_SOURCES = tests/unit/net/test_link.c $(NET_RIG)
 tests_unit_net_test_link_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_link_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
