@@ -31,6 +31,11 @@ def syncer(t, pods, ns, mount=None, at=None, ready=True, **config):
     return made.start(ready)
 
 
+def asked(ns, verb, resource, account="syncer"):
+    """How often."""
+    return sum((a.verb, a.resource) == (verb, resource) for a in ns.server.audited(ns.user(account)))
+
+
 def table(server, link=None):
     return server.request("GET", "/v1/pods", link=link).json()
 

@@ -24,7 +24,6 @@ ISSUER = "https://kubernetes.default.svc"
 AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1
 kind: Policy
-omitStages: [RequestReceived]
 rules:
 - {level: None, userGroups: ["system:masters"]}
 - {level: Metadata}
@@ -123,7 +122,7 @@ class Server:
         self.kubeconfig = self._path("admin.kubeconfig")
         for path, text in ((self.kubeconfig, KUBECONFIG.format(url=self.url, ca=self.certs.ca, cert=self._admin[0],
                                                                key=self._admin[1])),
-                           (self._path("audit.yaml"), AUDIT_POLICY)):
+                           (self._path("audit.yaml"), AUDIT_POLICY), (self._path("audit.log"), "")):
             with open(path, "w") as f:
                 f.write(text)
 
@@ -198,16 +197,16 @@ class Server:
     # --- what a test asks of it ---
 
     def audited(self, user):
-        """What `user` has asked, in the order of the answers. A watch is there as soon as its answer has begun."""
-        found, seen = [], set()
+        """What `user` has asked, in the order of the questions; `status` is None until an answer is complete."""
+        found = {}
         with open(self._path("audit.log")) as f:
             for line in f:
                 event = json.loads(line) if line.endswith("\n") else {}  # the last one may be under way
-                if event.get("user", {}).get("username") == user and event["auditID"] not in seen and "objectRef" in event:
-                    seen.add(event["auditID"])
-                    ref = event["objectRef"]
-                    found.append(Asked(event["verb"], ref.get("apiGroup", ""), ref["resource"], event["responseStatus"]["code"]))
-        return found
+                if event.get("user", {}).get("username") != user or "objectRef" not in event:
+                    continue
+                ref, status = event["objectRef"], event.get("responseStatus", {}).get("code")
+                found[event["auditID"]] = Asked(event["verb"], ref.get("apiGroup", ""), ref["resource"], status)
+        return list(found.values())
 
     def compact(self):
         """etcd forgets all versions but the last."""
