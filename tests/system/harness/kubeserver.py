@@ -108,7 +108,7 @@ class Server:
         self.etcd = self.apiserver = self.controllers = None
         self._write_files()
         context = ssl.create_default_context(cafile=self.certs.ca)
-        context.load_cert_chain(*self._admin)
+        context.load_cert_chain(*self.admin)
         self.api = Api(self.address, self.port, context)
 
     def _path(self, name):
@@ -117,11 +117,11 @@ class Server:
     def _write_files(self):
         self._serving = self.certs.signed("apiserver", "/CN=kube-apiserver", "extendedKeyUsage=serverAuth",
                                           f"subjectAltName=DNS:localhost,DNS:kubernetes.default.svc,IP:{self.address},IP:::1")
-        self._admin = self.certs.signed("admin", "/O=system:masters/CN=admin", "extendedKeyUsage=clientAuth")
+        self.admin = self.certs.signed("admin", "/O=system:masters/CN=admin", "extendedKeyUsage=clientAuth")
         self.account_key = self.certs.rsa_key("accounts")
         self.kubeconfig = self._path("admin.kubeconfig")
-        for path, text in ((self.kubeconfig, KUBECONFIG.format(url=self.url, ca=self.certs.ca, cert=self._admin[0],
-                                                               key=self._admin[1])),
+        for path, text in ((self.kubeconfig, KUBECONFIG.format(url=self.url, ca=self.certs.ca, cert=self.admin[0],
+                                                               key=self.admin[1])),
                            (self._path("audit.yaml"), AUDIT_POLICY), (self._path("audit.log"), "")):
             with open(path, "w") as f:
                 f.write(text)
