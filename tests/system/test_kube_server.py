@@ -176,6 +176,7 @@ class Always:
         assert self.looks > 10 and not self.broken, (self.looks, self.broken[:3])
 
 
+@tap.limit(180)
 def test_a_server_that_is_killed_and_comes_back(t):
     pods, ns, names, server = three(t)
     always = t.keep(Always(server, lambda now: len(now) == 3 or set(incluster.addresses(pods, 14)) <= set(now.values())))
@@ -193,6 +194,18 @@ def test_a_server_that_is_killed_and_comes_back(t):
     incluster.wait_counting(server, incluster.addresses(pods, 11, 12, 13, 14), 5)
     print(f"# right again {time.monotonic() - ready:.1f} s after the API server was ready")
     assert always.looks > 100
+
+
+@tap.limit(120)
+def test_a_server_that_is_stopped_and_goes_on(t):
+    pods, ns, names, server = three(t)
+    t.keep(Always(server, lambda now: len(now) >= 3))
+    ns.server.apiserver.send_signal(signal.SIGSTOP)
+    incluster.wait_reads(server, 1, "failed", seconds=30)
+    ns.server.apiserver.send_signal(signal.SIGCONT)
+    ns.server.wait_ready()
+    ns.pod("q1", pods.block.address(14))
+    incluster.wait_counting(server, incluster.addresses(pods, 11, 12, 13, 14), 5)
 
 
 def test_a_server_that_hangs_holds_nobody_up(t):

@@ -176,7 +176,8 @@ class Server:
 
     def mend(self):
         """After a test: everything runs again, or not, as at the beginning."""
-        self.etcd.send_signal(signal.SIGCONT)
+        for process in (self.etcd, self.apiserver):
+            process.send_signal(signal.SIGCONT)
         if self.controllers:
             proc.end(self.controllers, signal.SIGKILL)
             self.controllers = None
