@@ -22,7 +22,8 @@ KUBE_TESTS = \
 	tests/system/test_kube_roles.py \
 	tests/system/test_kube_rollout.py \
 	tests/system/test_kube_scale.py \
-	tests/system/test_kube_server.py
+	tests/system/test_kube_server.py \
+	tests/system/test_kube_watch.py
 EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	contrib/kube/build \
 	contrib/kube/check \

@@ -5,10 +5,11 @@ import copy
 import os
 import sys
 
-from harness import cluster, incluster, kubeserver, tap
+from harness import cluster, incluster, kubeserver, proc, tap
 
 ROLES = os.path.join(cluster.HERE, "..", "..", "..", "roles")
-RULES = {("get", "deployments"): "apps", ("list", "replicasets"): "apps", ("list", "pods"): ""}
+READING = {("get", "deployments"): "apps", ("list", "replicasets"): "apps", ("list", "pods"): ""}
+WATCHING = {"deployments": "apps", "replicasets": "apps", "pods": ""}
 
 
 def manifest(name, namespace):
@@ -21,10 +22,14 @@ def rights(rules):
             for resource in rule["resources"]}
 
 
-def used(ns):
-    asked = ns.server.audited(ns.user())
-    assert asked and {a.status for a in asked} <= {200, None}, asked  # a watch has none yet
-    return {(a.verb, a.group, a.resource) for a in asked}
+def wait_used(ns, allowed):
+    """Until everything that is allowed has been made use of, and nothing else was tried."""
+    def used():
+        asked = ns.server.audited(ns.user())
+        return {(a.verb, a.group, a.resource) for a in asked if a.status in (200, None)}  # a watch has none yet
+    proc.wait_until(lambda: used() == allowed, 10, 0.1, why="the Role has more than is used")
+    refused = [a for a in ns.server.audited(ns.user()) if a.status not in (200, None)]
+    assert not refused, refused
 
 
 def seeded(t, **kwargs):
@@ -38,9 +43,8 @@ def test_namespaced(t):
     ns.server.kubectl("apply", "-f", "-", text=manifest("namespaced.yaml", ns.name))
     server = incluster.syncer(t, pods, ns)
     incluster.wait_counting(server, incluster.addresses(pods, 11, 12))
-    incluster.wait_reads(server)
     allowed = rights(ns.api.get(ns.rbac + "roles/syncer")["rules"])
-    assert used(ns) <= allowed, used(ns) - allowed
+    wait_used(ns, allowed)
 
 
 def test_cluster(t):
@@ -51,17 +55,15 @@ def test_cluster(t):
     try:
         server = incluster.syncer(t, pods, own, namespace=ns.name)
         incluster.wait_counting(server, incluster.addresses(pods, 11, 12))
-        incluster.wait_reads(server)
-        allowed = rights(ns.api.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/syncer")["rules"])
-        assert used(own) <= allowed, used(own) - allowed
+        wait_used(own, rights(ns.api.get("/apis/rbac.authorization.k8s.io/v1/clusterroles/syncer")["rules"]))
     finally:
         ns.server.kubectl("delete", "--ignore-not-found", "-f", "-", text=text)
 
 
-def without(rules, verb, resource):
+def without(rules, verb, *resources):
     kept = copy.deepcopy(rules)
     for rule in kept:
-        if resource in rule["resources"]:
+        if set(resources) & set(rule["resources"]):
             rule["verbs"].remove(verb)
     return [rule for rule in kept if rule["verbs"]]
 
@@ -73,7 +75,7 @@ def test_each_verb_that_is_missing_is_named(t):
     server = incluster.syncer(t, pods, ns)
     known = incluster.addresses(pods, 11, 12)
     incluster.wait_counting(server, known)
-    for (verb, resource), group in RULES.items():
+    for (verb, resource), group in READING.items():
         since = len(server.log())
         ns.role(without(rules, verb, resource))
         incluster.wait_log(server, "could not be read", "403", f"verb {verb} on resource {resource} of apiGroup", group,
@@ -82,6 +84,19 @@ def test_each_verb_that_is_missing_is_named(t):
         since = len(server.log())
         ns.role(rules)
         incluster.wait_log(server, "can be read again", since=since)
+
+
+def test_each_watch_that_is_not_allowed_is_named(t):
+    pods, ns = seeded(t, account=None)
+    ns.server.kubectl("apply", "-f", "-", text=manifest("namespaced.yaml", ns.name))
+    rules = ns.api.get(ns.rbac + "roles/syncer")["rules"]
+    ns.role(without(rules, "watch", *WATCHING))
+    server = incluster.syncer(t, pods, ns)
+    for resource, group in WATCHING.items():
+        incluster.wait_log(server, "can't be watched", f"verb watch on resource {resource} of apiGroup", group)
+    ns.pod("q1", pods.block.address(13))
+    incluster.wait_counting(server, incluster.addresses(pods, 11, 12, 13))
+    assert incluster.reads(server, "failed") == 0
 
 
 def test_no_rights_at_all(t):
