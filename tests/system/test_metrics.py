@@ -55,7 +55,8 @@ def test_the_program_itself_shows(t):
     server = t.syncer(pods, **QUICK)
     pods.put("t")
     assert server.check("t", "gw-1").verdict == "Synced"
-    proc.wait_until(lambda: scrape(server)["syncer_pod_connections_open"] == 4, 10, why="two workers, two pods")
+    proc.wait_until(lambda: scrape(server)['syncer_workers{state="ready"}'] == 2, 20, why="there are two workers")
+    proc.wait_until(lambda: scrape(server)["syncer_pod_connections_open"] >= 4, 20, why="two workers, two pods")
     m = scrape(server)
     assert m['syncer_workers{state="ready"}'] == m["syncer_workers_started_total"] == 2
     assert begun - 1 < m["process_start_time_seconds"] < time.time() + 1
@@ -288,7 +289,8 @@ def test_status(t):
     assert server.check("t", "gw-1").verdict == "Synced"
     status = server.get("/v1/status").json()
     assert status["master_pid"] == server.process.pid
-    assert sorted(worker["pid"] for worker in status["workers"]) == sorted(server.workers())
+    proc.wait_until(lambda: sorted(worker["pid"] for worker in server.get("/v1/status").json()["workers"]) ==
+                    sorted(server.workers()), 20, why="not all workers are shown")
     assert re.fullmatch("static: .*", status["source"]), status["source"]
     assert status["checks"]["Synced"] == 1 and status["configuration_generation"] == 1
     m = scrape(server)
