@@ -411,6 +411,19 @@ static void refuse_check(struct http_exchange *x, struct api *api, enum check_re
     api_refuse(x, api, refusals[refusal].error, refusals[refusal].detail);
 }
 
+/* Where nobody has the token, it is the token's fault and no pod's. */
+static void note_late(const struct synced *s)
+{
+    struct check_peer_result peer;
+    size_t at = 0;
+
+    if (s->expect_absent || check_expected(s->check) == 0 || check_expected(s->check) == check_peers(s->check))
+        return;
+    while (check_next_peer(s->check, &at, &peer))
+        if (peer.outcome == PROBE_ABSENT)
+            scoreboard_note_late(s->api->board, pool_pod_id(peer.pod));
+}
+
 static void on_check_done(struct check *check, void *arg)
 {
     struct synced *s = arg;
@@ -420,6 +433,7 @@ static void on_check_done(struct check *check, void *arg)
     } else {
         http_exchange_set_result(s->x, verdict_name(check_verdict(check)));
         api_log_verdict(s->api, s->x, check, s->origin);
+        note_late(s);
         answer_verdict(s);
     }
     free(s);

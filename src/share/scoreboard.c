@@ -258,9 +258,15 @@ void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scor
                             uint16_t code, int64_t now_ns)
 {
     struct scoreboard_place *place = own_place(board, pod_id);
+    uint64_t late = result == SCOREBOARD_PRESENT ? SCOREBOARD_LATE_BIT : 0; /* is over then */
 
-    change(place, UINT64_C(0xffffff) << 40, (uint64_t)code << 48 | (uint64_t)result << 40);
+    change(place, UINT64_C(0xffff7f) << 40 | late, (uint64_t)code << 48 | (uint64_t)result << 40);
     atomic_store_explicit(&place->at_ns, now_ns, memory_order_relaxed);
+}
+
+void scoreboard_note_late(struct scoreboard *board, uint64_t pod_id)
+{
+    change(own_place(board, pod_id), SCOREBOARD_LATE_BIT, SCOREBOARD_LATE_BIT);
 }
 
 uint64_t scoreboard_lag_max_at(uint64_t lag, uint64_t lag_max, int64_t now_ns)

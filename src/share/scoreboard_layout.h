@@ -33,11 +33,14 @@ struct scoreboard_header {
     uint32_t places; /* a power of two */
 };
 
+/* Of a place's `result`: a check gave up on the pod, and it was not present since. */
+#define SCOREBOARD_LATE_BIT (UINT64_C(1) << 47)
+
 /* One pod's last results. The id is 0 while the place changes hands. What belongs together is one word, so always of one
  * piece. */
 struct scoreboard_place {
     _Atomic uint64_t pod_id;
-    _Atomic uint64_t result; /* code << 48 | result << 40 | proven_generation */
+    _Atomic uint64_t result; /* code << 48 | late << 47 | result << 40 | proven_generation */
     _Atomic int64_t at_ns;
     _Atomic uint64_t guard;   /* guard << 32 | generation */
     _Atomic int64_t guard_at_ns;

@@ -51,7 +51,7 @@ static const char *const state_names[SCOREBOARD_STATES] = {
 static const char *const result_names[SCOREBOARD_RESULTS] = {
     [SCOREBOARD_NO_RESULT] = "none",    [SCOREBOARD_PRESENT] = "present", [SCOREBOARD_ABSENT] = "absent",
     [SCOREBOARD_STATUS] = "status",     [SCOREBOARD_CONNECT] = "connect", [SCOREBOARD_TLS] = "tls",
-    [SCOREBOARD_TIMED_OUT] = "timeout", [SCOREBOARD_BROKEN] = "broken",
+    [SCOREBOARD_TIMED_OUT] = "timeout", [SCOREBOARD_BROKEN] = "broken",  [SCOREBOARD_DOWN] = "down",
 };
 
 const char *scoreboard_state_name(unsigned state)
@@ -133,7 +133,7 @@ static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, st
     atomic_thread_fence(memory_order_acquire);
     if (atomic_load_explicit(&place->pod_id, memory_order_relaxed) != pod_id)
         return false;
-    result = (word >> 40) & 0xff;
+    result = (word >> 40) & 0x7f;
     out->result = result < SCOREBOARD_RESULTS ? (enum scoreboard_result)result : SCOREBOARD_NO_RESULT;
     out->guard_generation = (uint32_t)guard;
     guard >>= 32;
@@ -142,6 +142,7 @@ static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, st
     out->proven_generation = (uint32_t)word;
     out->lag_ms = (uint32_t)(lag >> LAG_AT_BITS);
     out->lag_at_ns = (int64_t)(lag & LAG_AT_MASK) * NS_PER_MS;
+    out->late = (word & SCOREBOARD_LATE_BIT) != 0;
     return true;
 }
 
@@ -157,6 +158,7 @@ static const struct scoreboard_place *place_of(const struct scoreboard *board, u
 
 void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scoreboard_pod *out)
 {
+    int64_t late_ns = 0, present_ns = 0; /* one worker may have given up on it, and another have found it present since */
     struct scoreboard_pod seen;
 
     *out = (struct scoreboard_pod){0};
@@ -165,6 +167,10 @@ void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scor
 
         if (!place || !read_place(place, pod_id, &seen))
             continue;
+        if (seen.late && seen.at_ns > late_ns)
+            late_ns = seen.at_ns;
+        if (seen.result == SCOREBOARD_PRESENT && seen.at_ns > present_ns)
+            present_ns = seen.at_ns;
         if (seen.at_ns > out->at_ns) {
             out->result = seen.result;
             out->code = seen.code;
@@ -182,6 +188,7 @@ void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scor
         if (seen.proven_generation > out->proven_generation)
             out->proven_generation = seen.proven_generation;
     }
+    out->late = late_ns > present_ns;
 }
 
 /* The windows of one block; 0 if it knows of none. */

@@ -17,17 +17,23 @@
 
 /* ---- what the pods do, for a person ---- */
 
+/* Every worker finds out by itself; the line in the log is the master's (master/podhealth.c). */
 static void on_down(void *arg, const struct pool_pod *pod, const char *reason)
 {
-    (void)arg;
-    log_warn("pod takes no connection: its probes fail at once until one attempt in the background succeeds",
-             LOG_STR("pod", pool_pod_name(pod)), LOG_STR("reason", reason));
+    struct worker *worker = arg;
+
+    log_debug("pod takes no connection: its probes fail at once until an attempt in the background succeeds",
+              LOG_STR("pod", pool_pod_name(pod)), LOG_STR("reason", reason));
+    scoreboard_note_result(worker->board, pool_pod_id(pod), SCOREBOARD_DOWN, 0, loop_now_ns(worker->loop));
+    control_send_down(worker->heritage.control_fd, pool_pod_name(pod), reason);
 }
 
 static void on_up(void *arg, const struct pool_pod *pod)
 {
-    (void)arg;
-    log_info("pod takes connections again", LOG_STR("pod", pool_pod_name(pod)));
+    struct worker *worker = arg;
+
+    log_debug("pod takes connections again", LOG_STR("pod", pool_pod_name(pod)));
+    scoreboard_note_result(worker->board, pool_pod_id(pod), SCOREBOARD_NO_RESULT, 0, loop_now_ns(worker->loop));
 }
 
 static void on_unasked(void *arg, const struct pool_pod *pod)

@@ -14,6 +14,7 @@
 #ifndef SYNCER_SHARE_SCOREBOARD_H
 #define SYNCER_SHARE_SCOREBOARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -138,6 +139,7 @@ enum scoreboard_result {
     SCOREBOARD_TLS,
     SCOREBOARD_TIMED_OUT,
     SCOREBOARD_BROKEN, /* ended before a whole answer, or no HTTP */
+    SCOREBOARD_DOWN,   /* it takes no connection at all; until it does again, then NO_RESULT */
     SCOREBOARD_RESULTS
 };
 const char *scoreboard_result_name(unsigned result);
@@ -154,6 +156,7 @@ enum scoreboard_guard {
 struct scoreboard_pod {
     enum scoreboard_result result;
     uint16_t code;               /* HTTP status, or 0 */
+    bool late;                   /* a check gave up on it while others had the token, and it was not PRESENT since */
     uint32_t lag_ms;             /* the last measured time until present, or 0 */
     int64_t lag_at_ns;           /* when; whole ms */
     int64_t at_ns;               /* when the result came; 0 = never; may lie ahead of the reader's clock */
@@ -165,6 +168,8 @@ struct scoreboard_pod {
 
 void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scoreboard_result result,
                             uint16_t code, int64_t now_ns);
+/* The patience of a check has ended, and of its peers this one was still ABSENT. */
+void scoreboard_note_late(struct scoreboard *board, uint64_t pod_id);
 void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag_ms, int64_t now_ns);
 /* It has answered 200 to some token, under the configuration of the block's owner. */
 void scoreboard_note_proven(struct scoreboard *board, uint64_t pod_id);

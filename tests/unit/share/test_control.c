@@ -44,12 +44,32 @@ Test(control, every_kind_arrives_whole_and_in_order)
     for (int kind = 1; kind < CONTROL_KINDS; kind++) {
         const char *name = kind == CONTROL_REFRESH || kind == CONTROL_UNKNOWN ? "gw-1" : NULL;
 
+        if (kind == CONTROL_DOWN)
+            continue; /* below */
         cr_assert_eq(control_send(fds[kind & 1], (enum control_kind)kind, name), 0);
         cr_assert_eq(control_receive(fds[~kind & 1], &got), CONTROL_GOT);
         cr_expect_eq((int)got.kind, kind);
         cr_expect_str_eq(got.name, name ? name : "");
+        cr_expect_str_eq(got.text, "");
     }
     cr_expect_eq(control_receive(fds[0], &got), CONTROL_NONE);
+}
+
+Test(control, a_pod_that_is_down_comes_with_the_reason)
+{
+    char name[CONTROL_NAME_MAX + 1], text[CONTROL_TEXT_MAX + 20];
+    struct control_message got;
+
+    memset(name, 'n', sizeof(name));
+    memset(text, 't', sizeof(text));
+    name[CONTROL_NAME_MAX] = text[sizeof(text) - 1] = '\0';
+    cr_assert_eq(control_send_down(fds[1], name, text), 0);
+    cr_assert_eq(control_receive(fds[0], &got), CONTROL_GOT);
+    cr_expect(got.kind == CONTROL_DOWN && strcmp(got.name, name) == 0);
+    cr_expect(strlen(got.text) == CONTROL_TEXT_MAX && strspn(got.text, "t") == CONTROL_TEXT_MAX);
+    cr_assert_eq(control_send_down(fds[1], "gw-1", ""), 0);
+    cr_assert_eq(control_receive(fds[0], &got), CONTROL_GOT);
+    cr_expect(strcmp(got.name, "gw-1") == 0 && strcmp(got.text, "") == 0);
 }
 
 Test(control, the_longest_name_goes_and_a_longer_one_is_never_cut)
@@ -78,6 +98,9 @@ Test(control, what_is_malformed_is_passed_over)
         {"\xff", 1},   /* negative as a char */
         {"\1name", 5}, /* READY speaks of no pod */
         {"\2", 1},     /* REFRESH without a name */
+        {"\3gw-1", 5}, /* DOWN without the end of its name */
+        {"\3\0why", 5},  /* without a name */
+        {"\3gw-1\0w\0y", 9}, /* with a NUL in its text */
         {"\2a\0b", 4}, /* NUL inside */
         {"", 0},       /* empty: recv() says 0 as at the end of file */
     };

@@ -203,6 +203,29 @@ Test(scoreboard, the_newest_result_of_a_pod_wins)
     cr_expect(seen.guard == SCOREBOARD_PROTECTED && seen.guard_generation == 7 && seen.result == SCOREBOARD_STATUS);
 }
 
+Test(scoreboard, a_late_pod_is_late_until_any_worker_finds_it_present)
+{
+    struct scoreboard_pod pod;
+
+    scoreboard_note_result(workers[1], 7, SCOREBOARD_ABSENT, 401, 10);
+    scoreboard_pod(master, 7, &pod);
+    cr_expect_not(pod.late);
+    scoreboard_note_late(workers[1], 7);
+    scoreboard_note_result(workers[2], 7, SCOREBOARD_ABSENT, 401, 20);
+    scoreboard_pod(master, 7, &pod);
+    cr_expect(pod.late && pod.result == SCOREBOARD_ABSENT && pod.at_ns == 20);
+    scoreboard_note_result(workers[1], 7, SCOREBOARD_STATUS, 503, 30);
+    scoreboard_pod(master, 7, &pod);
+    cr_expect(pod.late && pod.result == SCOREBOARD_STATUS && pod.code == 503);
+    scoreboard_note_result(workers[2], 7, SCOREBOARD_PRESENT, 200, 40);
+    scoreboard_pod(master, 7, &pod);
+    cr_expect_not(pod.late);
+    scoreboard_note_result(workers[1], 7, SCOREBOARD_PRESENT, 200, 50);
+    scoreboard_note_result(workers[1], 7, SCOREBOARD_ABSENT, 401, 60);
+    scoreboard_pod(master, 7, &pod);
+    cr_expect_not(pod.late, "it was present since");
+}
+
 Test(scoreboard, a_pod_never_shows_another_ones_result)
 {
     uint64_t other = 42 + SCOREBOARD_PLACES_MIN; /* the same place */
