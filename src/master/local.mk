@@ -6,6 +6,7 @@ src_master_libmaster_a_SOURCES = \
 	src/master/beat.c \
 	src/master/master.c \
 	src/master/master_private.h \
+	src/master/podhealth.c \
 	src/master/podlist.c \
 	src/master/refresh.c \
 	src/master/reload.c \
@@ -19,6 +20,7 @@ src_master_libmaster_a_SOURCES = \
 if HAVE_CRITERION
 MASTER_TESTS = \
 	tests/unit/master/test_backoff \
+	tests/unit/master/test_podhealth \
 	tests/unit/master/test_podlist \
 	tests/unit/master/test_refresh \
 	tests/unit/master/test_scrape \
@@ -29,6 +31,9 @@ FAKE_MASTER = tests/unit/master/fake_master.c tests/unit/master/fake_master.h
 tests_unit_master_test_backoff_SOURCES = tests/unit/master/test_backoff.c
 tests_unit_master_test_backoff_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_master_test_backoff_LDADD = $(MASTER_LIBS) $(CRITERION_LIBS)
+tests_unit_master_test_podhealth_SOURCES = tests/unit/master/test_podhealth.c
+tests_unit_master_test_podhealth_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_master_test_podhealth_LDADD = $(MASTER_LIBS) $(CRITERION_LIBS)
 tests_unit_master_test_podlist_SOURCES = tests/unit/master/test_podlist.c $(FAKE_MASTER)
 tests_unit_master_test_podlist_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_master_test_podlist_LDADD = $(MASTER_LIBS) $(CRITERION_LIBS)

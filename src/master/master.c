@@ -162,6 +162,7 @@ static void end(struct master *master)
         watch_release(master);
         loop_timer_cancel(&master->beat);
         supervisor_end(master);
+        loop_timer_cancel(&master->health);
         signals_release(&master->signals);
     }
     loop_free(master->loop);
@@ -195,6 +196,7 @@ int master_run(const struct master_settings *settings, struct conf *conf)
         announce(master);
         supervisor_start(master);
         beat_start(master);
+        podhealth_start(master);
         slots_fill(master);
         if (loop_run(master->loop, &err) < 0) {
             log_error("master ends", LOG_STR("reason", err.text));

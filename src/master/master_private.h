@@ -13,6 +13,7 @@
  *      scrape.c    reads of the source, and what comes of them
  *      podlist.c   a list becomes the table: ids, changes, the log of them
  *      supervisor.c what the init system is told
+ *      podhealth.c which pods fail or lag by what the workers find: one line a change
  *      refresh.c   who may have the list read again, and when
  */
 #ifndef SYNCER_MASTER_MASTER_PRIVATE_H
@@ -105,11 +106,35 @@ struct refresh_name {
     int64_t unknown_until_ns;        /* 0: asked for, not answered yet */
 };
 
+/* ---- podhealth.c ---- */
+
+enum health_kind { HEALTH_WELL, HEALTH_LAGS, HEALTH_FAILS, HEALTH_KINDS };
+
+/* Of a pod that fails also how: another way of failing is told of as well. */
+#define HEALTH_OF(result, code) ((uint32_t)(code) << 16 | (uint32_t)(result) << 8 | HEALTH_FAILS)
+
+/* What the log has said of a pod, and what is seen of it now: an enum health_kind or HEALTH_OF(). */
+struct pod_health {
+    uint32_t told, seen;
+    uint32_t looks;   /* in a row that found `seen` */
+    int64_t told_ns;  /* when the last line about it was due; 0 = never */
+    int64_t hold_ns;  /* no further line for so long after it */
+};
+
+#define HEALTH_WORDS 32
+
+/* What a worker has said of a pod that takes no connection. */
+struct pod_words {
+    char name[CONTROL_NAME_MAX + 1];
+    char text[CONTROL_TEXT_MAX + 1];
+};
+
 /* ---- podlist.c ---- */
 
 struct listed_pod {
     uint64_t id; /* in the table; never reused */
     struct source_pod pod;
+    struct pod_health health;
 };
 
 /* ---- supervisor.c ---- */
@@ -155,6 +180,13 @@ struct master {
     size_t n_pods;
     uint64_t last_id;
     int64_t read_ns; /* when a list was last read well; 0 = never */
+    /* podhealth.c */
+    struct loop_timer health;
+    size_t health_at;          /* the pod that is looked at next */
+    int64_t health_round_ns;   /* when this round began */
+    struct log_limit health_limits[HEALTH_KINDS];
+    struct pod_words words[HEALTH_WORDS];
+    size_t words_at;           /* the oldest */
     /* scrape.c */
     uint32_t failures;  /* reads that failed in a row */
     struct err failure; /* why the last did */
@@ -235,6 +267,16 @@ void supervisor_start(struct master *master);
 /* At the end of each turn. */
 void supervisor_look(struct master *master);
 void supervisor_end(struct master *master);
+
+/* ---- podhealth.c ---- */
+
+void podhealth_start(struct master *master);
+/* What the last result of a pod comes to; `before` is kept where it says nothing new. */
+uint32_t podhealth_judge(const struct scoreboard_pod *last, uint32_t before);
+/* One look found `found`. True if it is to be told of now, and then counts as told. */
+bool podhealth_step(struct pod_health *health, uint32_t found, int64_t now_ns);
+/* A worker says why a pod takes no connection: words for the log, and nothing else. */
+void podhealth_heard(struct master *master, const char *name, const char *text);
 
 /* ---- beat.c, reload.c, scrape.c, refresh.c ---- */
 

@@ -46,13 +46,16 @@ static int compare_key(const void *key, const void *element)
     return compare(key, &((const struct listed_pod *)element)->pod);
 }
 
-static uint64_t id_of(struct master *master, const struct source_pod *pod)
+/* Gives the pod the id and the health that it had, or a new id. */
+static void identify(struct master *master, struct listed_pod *listed)
 {
+    const struct source_pod *pod = &listed->pod;
     const struct listed_pod *before =
         master->n_pods ? bsearch(pod, master->pods, master->n_pods, sizeof(*master->pods), compare_key)
                        : NULL;
 
-    return before ? before->id : ++master->last_id;
+    listed->id = before ? before->id : ++master->last_id;
+    listed->health = before ? before->health : (struct pod_health){0};
 }
 
 /* Sorted, each once, with ids. NULL if memory is out. */
@@ -71,7 +74,7 @@ static struct listed_pod *make_list(struct master *master, const struct source_p
         if (kept > 0 && compare(&list[kept - 1].pod, &list[i].pod) == 0)
             continue;
         list[kept] = list[i];
-        list[kept].id = id_of(master, &list[kept].pod);
+        identify(master, &list[kept]);
         kept++;
     }
     *n_listed = kept;

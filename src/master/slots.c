@@ -60,6 +60,8 @@ static void obey(struct slot *slot, const struct control_message *message)
 
     if (message->kind == CONTROL_REFRESH) {
         refresh_ask(slot, message->name);
+    } else if (message->kind == CONTROL_DOWN) {
+        podhealth_heard(master, message->name, message->text);
     } else if (message->kind == CONTROL_READY && slot->state == SLOT_STARTING) {
         slot->state = SLOT_READY;
         master->ever_ready = true;

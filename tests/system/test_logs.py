@@ -106,5 +106,57 @@ def test_lines_are_limited_and_then_counted(t):
             assert sum(start <= other < start + 1000 for other in times[i:]) <= 20, times  # two seconds may touch
 
 
+# --- pods ---
+
+def test_a_pod_that_is_gone_and_comes_back(t):
+    pods = t.cluster(3)
+    pods.put("t")
+    server = t.syncer(pods, workers=3, **QUICK)
+    pods[2].stop()
+    said = line(server, "pod fails", 10, pod="gw-3")  # without a single check
+    assert (said["proc"], said["level"], said["result"]) == ("master", "warn", "down"), said
+    assert "refused" in said["reason"] and said["address"] == pods[2].address and said["hint"], said
+    pods[2].start()
+    said = line(server, "pod answers again", 15, pod="gw-3")
+    assert said["after_ms"] > 0, said
+    assert len(lines(server, "pod fails")) == 1, lines(server)  # each worker has found it out
+
+
+def test_a_pod_with_a_wrong_certificate(t):
+    pods = t.cluster(2)
+    fake = t.fake(pods, fakepod.always(fakepod.answer(200)), t.certs.issued("other.test"))
+    server = t.syncer(pods, [fake], **QUICK)
+    said = line(server, "pod fails", 10, pod=fake.name)
+    assert "other.test" in said["reason"] and "gateway.test" in said["reason"], said
+    assert "tls_server_name" in said["hint"], said
+
+
+def test_a_pod_that_answers_otherwise(t):
+    pods = t.cluster(3)
+    pods.put("t")
+    server = t.syncer(pods, **QUICK)
+    pods[1].order("status 302")
+    server.check("t", "gw-1")
+    said = line(server, "pod fails", 10, pod="gw-2")
+    assert (said["result"], said["code"]) == ("status", 302) and "error_page" in said["hint"], said
+    pods[1].order()
+    assert server.check("t", "gw-1").verdict == "Synced"
+    line(server, "pod answers again", 15, pod="gw-2")
+
+
+def test_a_pod_that_lags(t):
+    pods = t.cluster(4, one_process=True)
+    server = t.syncer(pods, **QUICK)
+    pods.put("t", 0, 0, 0, None)
+    assert server.check("t", "gw-1").verdict == "Partialy"
+    said = line(server, "pod lags: a token that others had did not come in time", 10)
+    assert said["pod"] == "gw-4" and "zone_sync" in said["hint"], said
+    server.check("nobody-has-it", "gw-1")  # that is no pod's fault, and no sign of health
+    pods.put("t2")
+    assert server.check("t2", "gw-1").verdict == "Synced"
+    assert line(server, "pod has caught up", 15)["pod"] == "gw-4"
+    assert len(lines(server, "pod lags: a token that others had did not come in time")) == 1
+
+
 if __name__ == "__main__":
     sys.exit(tap.main())
