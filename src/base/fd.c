@@ -122,6 +122,13 @@ int fd_write_all(int fd, const void *data, size_t n)
     return 0;
 }
 
+uint64_t fd_limit(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
 uint64_t fd_raise_limit(void)
 {
     struct rlimit limit;

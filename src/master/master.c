@@ -43,6 +43,8 @@ static void on_phase_due(struct loop_timer *timer)
 
 static void drain(struct master *master, int signo)
 {
+    if (master->phase != MASTER_RUNNING && master->drain_ns == loop_now_ns(master->loop))
+        return; /* it was pending together with the first: nobody has seen that one and lost patience */
     if (master->phase != MASTER_RUNNING) {
         log_warn("second signal: ending at once", LOG_STR("signal", sigabbrev_np(signo)));
         slots_kill(master, 0, SIGKILL);
@@ -52,6 +54,7 @@ static void drain(struct master *master, int signo)
              LOG_INT("drain_delay_ms", master->current->conf.drain_delay_ms),
              LOG_INT("shutdown_grace_ms", master->current->conf.shutdown_grace_ms));
     master->phase = MASTER_DRAINING;
+    master->drain_ns = loop_now_ns(master->loop);
     reload_cancel(master);
     for (size_t i = 0; i < SLOTS; i++)
         loop_timer_cancel(&master->slots[i].retry);

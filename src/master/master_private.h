@@ -54,6 +54,7 @@ struct setup {
     struct buf text; /* for the workers */
     uint64_t generation;
     uint32_t workers;
+    bool sized;      /* the log has its numbers of connections */
     bool other_pods; /* the setup in force reads its pods from elsewhere: no commit before a list has come */
     struct setup_listener listeners[HERITAGE_LISTENERS_MAX];
     size_t n_listeners;
@@ -161,6 +162,7 @@ struct master {
     char **child_env;
     enum master_phase phase;
     struct loop_timer phase_timer;
+    int64_t drain_ns; /* when the end began */
     struct setup *current, *next; /* next: a reload is under way */
     struct loop_timer reload_timer;
     struct loop_task reload_task; /* looks whether the new setup can go into force */
@@ -204,6 +206,8 @@ struct master {
 struct setup *setup_new(struct master *master, struct conf *conf, int *exit_code, struct err *err);
 /* Closes what it owns. NULL is fine. */
 void setup_free(struct setup *setup);
+/* Once, when it is in force and there is a list: how many connections to pods there will be, and how much memory. */
+void setup_tell_size(struct setup *setup);
 /* Its sockets, but those that belong to another one. Idempotent. */
 void setup_close_listeners(struct setup *setup);
 /* `next` goes into force: sockets that both have become its own, the rest of `old` is closed. */

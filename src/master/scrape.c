@@ -121,6 +121,7 @@ static void on_list(void *arg, const struct source_pod *pods, size_t n)
         log_info("the list of pods can be read again", LOG_INT("failures", master->failures),
                  LOG_INT("pods", n));
     master->failures = 0;
+    setup_tell_size(setup);
     scoreboard_add(master->board, METRIC_SCRAPES_OK, 1);
     end_read(setup, PODTABLE_SCRAPE_OK);
 }

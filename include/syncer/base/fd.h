@@ -31,5 +31,7 @@ int fd_write_all(int fd, const void *data, size_t n);
 
 /* Raises the soft limit of open files to the hard limit. Returns the limit now in force. */
 uint64_t fd_raise_limit(void);
+/* The soft limit; 0 if it is not known. */
+uint64_t fd_limit(void);
 
 #endif
