@@ -41,11 +41,30 @@ bool addr_equal(const struct addr *a, const struct addr *b)
     return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
+static char *put_octet(char *out, unsigned octet)
+{
+    if (octet >= 100)
+        *out++ = (char)('0' + octet / 100);
+    if (octet >= 10)
+        *out++ = (char)('0' + octet / 10 % 10);
+    *out++ = (char)('0' + octet % 10);
+    return out;
+}
+
+/* inet_ntop() prints with the machinery of printf: a fifth of an access log's line. */
+static void format_v4(const uint8_t bytes[4], char *out)
+{
+    for (int i = 0; i < 4; i++) {
+        out = put_octet(out, bytes[i]);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 const char *addr_format(const struct addr *addr, char out[ADDR_TEXT_BYTES])
 {
-    int family = addr->family == 6 ? AF_INET6 : AF_INET;
-
-    if (addr->family == 0 || !inet_ntop(family, addr->bytes, out, ADDR_TEXT_BYTES))
+    if (addr->family == 4)
+        format_v4(addr->bytes, out);
+    else if (addr->family != 6 || !inet_ntop(AF_INET6, addr->bytes, out, ADDR_TEXT_BYTES))
         memcpy(out, "-", 2);
     return out;
 }

@@ -24,8 +24,10 @@ static struct {
     enum log_level level;
     enum log_format format;
     size_t start, len; /* the bytes that wait */
-    uint64_t dropped;  /* lines, in all */
-    uint64_t untold;   /* lines dropped that no line has told of yet */
+    bool urgent;       /* one of them should not wait */
+    int64_t flushed_ns;
+    uint64_t dropped; /* lines, in all */
+    uint64_t untold;  /* lines dropped that no line has told of yet */
     char data[BUFFER_BYTES];
 } state = {.process = "syncer", .level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT};
 
@@ -87,6 +89,7 @@ static bool tell_of_dropped(void)
 
 void log_write(enum log_level level, const char *msg, const struct log_field *fields, size_t n)
 {
+    state.urgent = state.urgent || level <= LOG_LEVEL_WARN;
     if (!tell_of_dropped() || !buffer_line(level, msg, fields, n)) {
         state.dropped++;
         state.untold++;
@@ -134,6 +137,18 @@ void log_flush(void)
         forget((size_t)done);
         tell_of_dropped();
     }
+}
+
+int64_t log_flush_lazily(int64_t now_ns)
+{
+    if (state.len == 0)
+        return 0;
+    if (!state.urgent && state.len < PIPE_BUF && now_ns - state.flushed_ns < LOG_DELAY_NS)
+        return state.flushed_ns + LOG_DELAY_NS;
+    state.urgent = false;
+    state.flushed_ns = now_ns;
+    log_flush();
+    return state.len > 0 ? now_ns + LOG_DELAY_NS : 0; /* the reader is slow */
 }
 
 void log_close(int max_ms)

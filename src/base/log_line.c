@@ -77,49 +77,74 @@ static size_t add_char(struct line *line, const char *s, size_t n)
     return took > 0 ? took : 1;
 }
 
-/* Printable ASCII that no string has to escape. */
-static bool is_literal(char c)
+/* Printable ASCII that no string has to escape; and of that what needs no quotes in logfmt either. */
+enum { CHAR_LITERAL = 1, CHAR_PLAIN = 2 };
+
+static const unsigned char classes[256] = {
+    [' '] = CHAR_LITERAL,
+    ['!'] = CHAR_LITERAL | CHAR_PLAIN,
+    ['#' ... '<'] = CHAR_LITERAL | CHAR_PLAIN,
+    ['='] = CHAR_LITERAL,
+    ['>' ... '['] = CHAR_LITERAL | CHAR_PLAIN,
+    [']' ... '~'] = CHAR_LITERAL | CHAR_PLAIN,
+};
+
+static unsigned class_of(char c)
 {
-    return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+    return classes[(unsigned char)c];
+}
+
+/* What all of the bytes have in common. */
+static unsigned classes_of(const char *s, size_t n)
+{
+    unsigned common = n > 0 ? CHAR_LITERAL | CHAR_PLAIN : CHAR_LITERAL;
+
+    for (size_t i = 0; i < n; i++)
+        common &= class_of(s[i]);
+    return common;
 }
 
 static size_t literal_run(const char *s, size_t n)
 {
     size_t run = 0;
 
-    while (run < n && is_literal(s[run]))
+    while (run < n && class_of(s[run]) & CHAR_LITERAL)
         run++;
     return run;
 }
 
-/* Without blank and equals sign it needs no quotes in logfmt either. */
-static bool is_plain(const char *s, size_t n)
+/* Adds literal bytes; of too many what fits. */
+static void add_literal(struct line *line, const char *s, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!is_literal(s[i]) || s[i] == ' ' || s[i] == '=')
-            return false;
-    return n > 0;
+    size_t room = LOG_LINE_BYTES - TAIL_BYTES - line->len;
+
+    add(line, s, n < room ? n : room);
+    line->cut = n > room;
 }
 
-/* Adds the run that the rest of a value begins with; of one that is too long what fits. */
-static size_t add_run(struct line *line, const char *s, size_t n)
+static void add_text(struct line *line, const char *s, size_t n)
 {
-    size_t run = literal_run(s, n), room = LOG_LINE_BYTES - TAIL_BYTES - line->len;
+    for (size_t i = 0; i < n && !line->cut;) {
+        size_t run = literal_run(s + i, n - i);
 
-    add(line, s, run < room ? run : room);
-    line->cut = run > room;
-    return run;
+        if (run > 0)
+            add_literal(line, s + i, run);
+        i += run > 0 ? run : add_char(line, s + i, n - i);
+    }
 }
 
 static void add_str(struct line *line, const char *s, size_t n)
 {
-    bool quoted = line->format == LOG_FORMAT_JSON || !is_plain(s, n);
+    unsigned common = classes_of(s, n);
+    bool quoted = line->format == LOG_FORMAT_JSON || !(common & CHAR_PLAIN);
 
     add(line, "\"", quoted ? 1 : 0);
     if (line->cut)
         return;
-    for (size_t i = 0; i < n && !line->cut;)
-        i += is_literal(s[i]) ? add_run(line, s + i, n - i) : add_char(line, s + i, n - i);
+    if (common & CHAR_LITERAL)
+        add_literal(line, s, n);
+    else
+        add_text(line, s, n);
     if (line->cut)
         add_tail(line, "...");
     if (quoted)

@@ -217,10 +217,19 @@ static void on_warm_due(struct loop_timer *timer)
 
 /* ---- birth and death ---- */
 
+/* Only so that there is a turn, at whose end the log is written. */
+static void on_log_due(struct loop_timer *timer)
+{
+    (void)timer;
+}
+
 static void turn_end(void *arg)
 {
-    (void)arg;
-    log_flush();
+    struct worker *worker = arg;
+    int64_t again = log_flush_lazily(loop_now_ns(worker->loop));
+
+    if (again != 0 && !worker->log.set)
+        loop_timer_set(&worker->log, again);
 }
 
 static int read_heritage(struct worker *worker, int fd, struct err *err)
@@ -246,6 +255,7 @@ static int start_loop(struct worker *worker, struct err *err)
         return -1;
     loop_set_turn_hook(worker->loop, turn_end, worker);
     worker->started_ns = loop_now_ns(worker->loop);
+    loop_timer_init(&worker->log, worker->loop, LOOP_LATE, on_log_due);
     loop_timer_init(&worker->beat, worker->loop, LOOP_EARLY, on_beat_due);
     loop_timer_init(&worker->warm, worker->loop, LOOP_EARLY, on_warm_due);
     loop_timer_init(&worker->idle, worker->loop, LOOP_EARLY, on_idle_due);
@@ -287,6 +297,7 @@ static void end(struct worker *worker)
 {
     worker_free_parts(worker);
     if (worker->loop) {
+        loop_timer_cancel(&worker->log);
         loop_timer_cancel(&worker->beat);
         loop_timer_cancel(&worker->warm);
         loop_timer_cancel(&worker->idle);

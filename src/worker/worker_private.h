@@ -24,7 +24,7 @@ struct worker {
     struct loop *loop;
     struct loop_io control;
     struct signals signals;
-    struct loop_timer beat, warm, idle, end;
+    struct loop_timer log, beat, warm, idle, end;
     struct vitals vitals;
     int64_t started_ns;
     bool leaving;

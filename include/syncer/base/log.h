@@ -74,6 +74,12 @@ void log_write(enum log_level level, const char *msg, const struct log_field *fi
 /* One non-blocking write of what is buffered. */
 void log_flush(void);
 
+/* The same for the end of each turn of a loop that may log much: errors, warnings and what fills a write go out at once,
+ * other lines at most LOG_DELAY_NS after the last write, together, since the write costs more than a line. Returns when to
+ * call again, or 0 if nothing waits. */
+#define LOG_DELAY_NS INT64_C(10000000)
+int64_t log_flush_lazily(int64_t now_ns);
+
 /* At the end of a process: tries for at most `max_ms` to get everything out. */
 void log_close(int max_ms);
 

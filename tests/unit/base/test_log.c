@@ -154,6 +154,27 @@ Test(log, numbers_and_fields_that_are_left_out)
                                 "most=9223372036854775807 p=x t=3\n");
 }
 
+Test(log, lines_that_can_wait_go_out_together)
+{
+    const int64_t now = INT64_C(5000000000);
+
+    cr_expect_eq(log_flush_lazily(now), 0, "nothing waits");
+    log_info("first");
+    cr_expect_eq(log_flush_lazily(now), 0);
+    cr_expect_str_eq(written(), "msg=first\n");
+    log_info("second");
+    cr_expect_eq(log_flush_lazily(now + 1), now + LOG_DELAY_NS);
+    log_info("third");
+    cr_expect_eq(log_flush_lazily(now + LOG_DELAY_NS - 1), now + LOG_DELAY_NS);
+    cr_expect_lt(read(reader, (char[1]){0}, 1), 0, "it was not to be written yet");
+    cr_expect_eq(log_flush_lazily(now + LOG_DELAY_NS), 0);
+    cr_expect(strstr(written(), "msg=third\n"));
+    log_info("fourth");
+    log_warn("urgent");
+    cr_expect_eq(log_flush_lazily(now + LOG_DELAY_NS + 1), 0);
+    cr_expect(strstr(written(), "msg=urgent\n"));
+}
+
 Test(log, limit)
 {
     const int64_t s = INT64_C(1000000000);
