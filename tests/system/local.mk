@@ -10,6 +10,7 @@ SYSTEM_TESTS = \
 	tests/system/test_control_probe.py \
 	tests/system/test_errors.py \
 	tests/system/test_pods_misbehave.py \
+	tests/system/test_secrets.py \
 	tests/system/test_load.py \
 	tests/system/test_metrics.py \
 	tests/system/test_logs.py \
