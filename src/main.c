@@ -99,18 +99,26 @@ static int read_all(const struct arguments *arguments, struct conf *conf, struct
     return 0;
 }
 
-/* master_settings.load */
-static int load(void *arg, struct conf *conf, struct err *err)
+/* Whatever it has to say of a configuration that is no error; `at_start`, by that configuration's own log settings. */
+static int load_and_note(struct arguments *arguments, struct conf *conf, bool at_start, struct err *err)
 {
     struct conf_notes notes = {.n = 0};
 
-    if (read_all(arg, conf, &notes, err) < 0) {
+    if (read_all(arguments, conf, &notes, err) < 0) {
         conf_free(conf);
         return -1;
     }
+    if (at_start)
+        log_configure((enum log_level)conf->log_level, (enum log_format)conf->log_format);
     for (size_t i = 0; i < notes.n; i++)
         log_warn("configuration", LOG_STR("note", notes.items[i].text));
     return 0;
+}
+
+/* master_settings.load */
+static int load(void *arg, struct conf *conf, struct err *err)
+{
+    return load_and_note(arg, conf, false, err);
 }
 
 static int print(const struct conf *conf)
@@ -167,7 +175,7 @@ static int run(struct arguments *arguments)
     struct err err;
     int code;
 
-    if (load(arguments, &conf, &err) < 0) {
+    if (load_and_note(arguments, &conf, true, &err) < 0) {
         log_flush();
         fprintf(stderr, "syncer: %s\n", err.text);
         return EX_CONFIG;

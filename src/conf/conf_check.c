@@ -99,5 +99,7 @@ int conf_check(struct conf *conf, bool in_cluster, struct conf_notes *notes, str
         note(notes, "scheme is http: tokens travel in clear and nothing proves who answers");
     else if (!conf->tls_verify)
         note(notes, "tls_verify is false: nothing proves who answers the probes");
+    if (conf->core_dumps)
+        note(notes, "core_dumps is true: a core file holds the tokens that were in use");
     return 0;
 }

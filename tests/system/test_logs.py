@@ -4,6 +4,8 @@
 once, and never so often that it buries the rest."""
 import collections
 import json
+import os
+import signal
 import sys
 
 from harness import fakepod, proc, tap
@@ -14,7 +16,7 @@ QUICK = {"sync_timeout": 50, "retries": 4, "connection_timeout": 300, "request_d
 
 def lines(server, msg=None, **fields):
     """The lines of that message, with these values."""
-    found = [json.loads(line) for line in server.log().splitlines()]
+    found = [json.loads(text) for text in server.log().splitlines()]
     return [line for line in found if (msg is None or line["msg"] == msg)
             and all(line.get(key) == value for key, value in fields.items())]
 
@@ -156,6 +158,45 @@ def test_a_pod_that_lags(t):
     assert server.check("t2", "gw-1").verdict == "Synced"
     assert line(server, "pod has caught up", 15)["pod"] == "gw-4"
     assert len(lines(server, "pod lags: a token that others had did not come in time")) == 1
+
+
+# --- start, reload, end ---
+
+def test_what_is_set_wrongly_is_said_once_at_start_and_at_reload(t):
+    pods = t.cluster(2, one_process=True)
+    server = t.syncer(pods, **{**QUICK, "tls_verify": False, "core_dumps": True, "retries": 1})
+
+    first = [said["note"] for said in lines(server, "configuration")]
+    for word in ("tls_verify", "core_dumps", "zone_sync_interval"):
+        assert sum(word in note for note in first) == 1, first
+    server.write(tls_verify=True, scheme="http")
+    server.process.send_signal(signal.SIGHUP)
+    line(server, "reload is done", 10)
+    for word, times in (("scheme is http", 1), ("core_dumps", 1), ("tls_verify", 0)):
+        assert sum(word in said["note"] for said in lines(server, "configuration")[len(first):]) == times, lines(server)
+
+
+def test_how_many_connections_and_how_much_memory(t):
+    pods = t.cluster(3, one_process=True)
+    server = t.syncer(pods, workers=2, host_keepalives=10, **QUICK)
+    said = line(server, "connections to pods: one each is kept, more are opened under load")
+    assert (said["workers"], said["pods"], said["kept"], said["most"]) == (2, 3, 6, 60), said
+    assert 5 <= said["memory_mb"] <= said["memory_mb_most"] <= 20, said
+
+
+def test_two_signals_that_were_pending_together_are_one(t):
+    pods = t.cluster(2)
+    server = t.syncer(pods, **{**QUICK, "connection_timeout": 900})
+    pods[1].order("hang")
+    answer = server.during("t", "gw-1")
+    os.kill(server.process.pid, signal.SIGSTOP)
+    proc.wait_until(lambda: proc.stopped(server.process.pid), why="the master was not stopped")
+    os.kill(server.process.pid, signal.SIGINT)
+    os.kill(server.process.pid, signal.SIGTERM)
+    os.kill(server.process.pid, signal.SIGCONT)
+    assert answer().verdict in ("NotSynced", "Timeout")  # it was finished
+    assert server.process.wait(10) == 0
+    assert lines(server, "draining") and not lines(server, "second signal: ending at once")
 
 
 if __name__ == "__main__":

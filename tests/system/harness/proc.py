@@ -46,6 +46,10 @@ def _state(pid):
         return None
 
 
+def stopped(pid):
+    return _state(pid) == "T"
+
+
 def alive(pid):
     return _state(pid) not in (None, "Z")
 
