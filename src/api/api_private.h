@@ -24,6 +24,9 @@ void api_not_now(struct http_exchange *x, const char *why);
 /* The table as it is now, held for an answer in slices; NULL: the answer was given. */
 const struct podtable_snapshot *api_hold_table(struct http_exchange *x, const struct api *api);
 
+/* May this client ask for a check? */
+bool api_allows(const struct api *api, const struct http_exchange *x);
+
 const char *api_error_name(enum api_error error);
 /* The whole answer: status, X-Token-Error, Retry-After where a later try may help; and its line in the log. `detail` is a
  * literal: it may hold nothing of the request. */

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += src/api/libapi.a
 src_api_libapi_a_SOURCES = \
 	include/syncer/api/api.h \
+	src/api/allow.c \
 	src/api/api_private.h \
 	src/api/check_log.c \
 	src/api/health.c \

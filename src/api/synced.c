@@ -485,6 +485,10 @@ void api_synced(struct http_exchange *x, void *app)
 
     wrong = read_token(x, &token, &token_len);
     read_request_id(x, token, token_len);
+    if (!api_allows(api, x)) {
+        api_refuse(x, api, API_NOT_ALLOWED, "the caller's address is not among those that `allow` names");
+        return;
+    }
     if (api->refusing) {
         api_refuse(x, api, API_DRAINING, "this instance is about to end: ask another one");
         return;

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <syncer/base/addr.h>
@@ -34,6 +35,50 @@ int addr_parse(struct addr *addr, const char *text, size_t len)
         memcpy(addr->bytes, bytes, sizeof(bytes));
     }
     return 0;
+}
+
+static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    uint8_t mask = (uint8_t)(0xff << (8 - bits % 8));
+
+    if (memcmp(a, b, bits / 8) != 0)
+        return false;
+    return bits % 8 == 0 || ((a[bits / 8] ^ b[bits / 8]) & mask) == 0;
+}
+
+static int parse_bits(const char *text, unsigned most, unsigned *bits)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    if (digits == 0 || digits > 3 || text[digits] || (digits > 1 && text[0] == '0'))
+        return -1;
+    *bits = (unsigned)strtoul(text, NULL, 10);
+    return *bits <= most ? 0 : -1;
+}
+
+int addr_range_parse(struct addr_range *range, const char *text, bool *low_bits)
+{
+    const char *slash = strchr(text, '/');
+    struct addr zero = {0};
+    unsigned most;
+
+    *low_bits = false;
+    if (addr_parse(&range->addr, text, slash ? (size_t)(slash - text) : strlen(text)) < 0)
+        return -1;
+    most = range->addr.family == 4 ? 32 : 128;
+    range->bits = most;
+    if (slash && parse_bits(slash + 1, most, &range->bits) < 0)
+        return -1;
+    memcpy(zero.bytes, range->addr.bytes, (range->bits + 7) / 8);
+    if (range->bits % 8)
+        zero.bytes[range->bits / 8] &= (uint8_t)(0xff << (8 - range->bits % 8));
+    *low_bits = memcmp(zero.bytes, range->addr.bytes, sizeof(zero.bytes)) != 0;
+    return *low_bits ? -1 : 0;
+}
+
+bool addr_range_has(const struct addr_range *range, const struct addr *addr)
+{
+    return range->addr.family == addr->family && same_prefix(range->addr.bytes, addr->bytes, range->bits);
 }
 
 bool addr_equal(const struct addr *a, const struct addr *b)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <syncer/base/addr.h>
 #include <syncer/base/macros.h>
 
 #include "key.h"
@@ -76,6 +77,35 @@ static int check_probe(const struct conf *conf, struct err *err)
     return 0;
 }
 
+static bool is_local(const char *listen)
+{
+    return strncmp(listen, "unix:", 5) == 0 || strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0;
+}
+
+static int check_allow(const struct conf *conf, struct conf_notes *notes, struct err *err)
+{
+    bool any = false, low_bits, local = true;
+    struct addr_range range;
+
+    for (size_t i = 0; i < conf->allow.n; i++) {
+        const char *who = conf->allow.items[i];
+
+        any |= strcmp(who, "any") == 0;
+        if (strcmp(who, "any") == 0 || strcmp(who, "pods") == 0 || addr_range_parse(&range, who, &low_bits) == 0)
+            continue;
+        return err_set(err, "allow: \"%.60s\" should be %s", who,
+                       low_bits ? "a network: bits behind the prefix should be zero" : "any, pods, an address or a CIDR");
+    }
+    if (any && conf->allow.n > 1)
+        return err_set(err, "allow: any leaves nothing for other values to say");
+    for (size_t i = 0; i < conf->listen.n; i++)
+        local &= is_local(conf->listen.items[i]);
+    if (any && !local)
+        note(notes, "allow is any: whoever reaches `listen` may ask whether a token is known; pods or a list of CIDRs "
+                    "would keep others out");
+    return 0;
+}
+
 static void check_times(const struct conf *conf, struct conf_notes *notes)
 {
     int64_t patience = conf_patience_ms(conf);
@@ -92,7 +122,8 @@ static void check_times(const struct conf *conf, struct conf_notes *notes)
 
 int conf_check(struct conf *conf, bool in_cluster, struct conf_notes *notes, struct err *err)
 {
-    if (check_source(conf, in_cluster, err) != 0 || check_static(conf, err) != 0 || check_probe(conf, err) != 0)
+    if (check_source(conf, in_cluster, err) != 0 || check_static(conf, err) != 0 || check_probe(conf, err) != 0 ||
+        check_allow(conf, notes, err) != 0)
         return -1;
     check_times(conf, notes);
     if (conf->scheme == CONF_SCHEME_HTTP)

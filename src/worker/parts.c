@@ -228,6 +228,7 @@ static int make_server(struct worker *worker, struct err *err)
         .generation = worker->heritage.generation,
         .started_ns = worker->started_ns,
     };
+    api_allow_init(&worker->api.allow, conf->allow.items, conf->allow.n);
     api_init(&worker->api);
     worker->router = (struct http_router){
         .routes = api_routes, .n = api_routes_n, .app = &worker->api, .on_error = api_on_error};

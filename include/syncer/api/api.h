@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <syncer/base/addr.h>
 #include <syncer/base/log.h>
 #include <syncer/base/loop.h>
 #include <syncer/http/router.h>
@@ -34,6 +35,18 @@ struct api_log {
     struct loop_timer over; /* set while something held back is not told of */
 };
 
+#define API_ALLOW_MAX 16
+
+/* Who may ask for a check. Clients of a unix socket always may: the file's mode is their rule. */
+struct api_allow {
+    bool any, pods; /* pods: every address of the table, whatever the pod's state */
+    size_t n;
+    struct addr_range ranges[API_ALLOW_MAX];
+};
+
+/* The values of `allow`, checked before. */
+void api_allow_init(struct api_allow *allow, char *const *values, size_t n);
+
 /* What the handlers need; all borrowed, owned by the worker. */
 struct api {
     struct loop *loop;
@@ -47,6 +60,7 @@ struct api {
     int64_t started_ns;       /* of this worker */
     bool draining;            /* /readyz says so, answers still come */
     bool refusing;            /* no new checks any more: "draining" */
+    struct api_allow allow;
     struct api_log log;
 };
 

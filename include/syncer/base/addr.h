@@ -17,6 +17,17 @@ struct addr {
 /* Parses exactly `len` bytes of an IP literal (no brackets, no zone, no port). 0 or -1. */
 int addr_parse(struct addr *addr, const char *text, size_t len);
 
+/* All addresses with the same first `bits`. */
+struct addr_range {
+    struct addr addr;
+    unsigned bits; /* of an IPv4 address 0 to 32, of an IPv6 one 0 to 128 */
+};
+
+/* "10.0.0.0/8", "fd00::/8" (RFC 4632 section 3.1, RFC 4291 section 2.3), or an address alone. 0, or -1; *low_bits tells
+ * that all was right but bits behind the prefix, which should be zero. */
+int addr_range_parse(struct addr_range *range, const char *text, bool *low_bits);
+bool addr_range_has(const struct addr_range *range, const struct addr *addr);
+
 bool addr_equal(const struct addr *a, const struct addr *b);
 
 /* As text, IPv6 without brackets and shortened as RFC 5952 says; "-" for none. Returns out. */

@@ -175,3 +175,46 @@ Test(values, utf8_refuses)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         cr_expect_eq(utf8_decode(bad[i], strlen(bad[i]), &code), 0, "%zu", i);
 }
+
+Test(addr, ranges, .timeout = 5)
+{
+    static const struct {
+        const char *range, *in, *out;
+    } cases[] = {
+        {"10.0.0.0/8", "10.255.0.1", "11.0.0.0"},     {"10.1.2.128/25", "10.1.2.255", "10.1.2.127"},
+        {"0.0.0.0/0", "255.1.2.3", "::1"},            {"192.0.2.7", "192.0.2.7", "192.0.2.6"},
+        {"192.0.2.7/32", "192.0.2.7", "192.0.2.8"},   {"fd00::/8", "fdff::1", "fe00::1"},
+        {"2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"}, {"::1", "::1", "::2"},
+        {"::/0", "1::1", "1.2.3.4"},                  {"::1/128", "::1", "::3"},
+    };
+    bool low_bits;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct addr_range range;
+        struct addr in, out;
+
+        cr_assert_eq(addr_range_parse(&range, cases[i].range, &low_bits), 0, "%s", cases[i].range);
+        addr_parse(&in, cases[i].in, strlen(cases[i].in));
+        addr_parse(&out, cases[i].out, strlen(cases[i].out));
+        cr_expect(addr_range_has(&range, &in), "%s has %s", cases[i].range, cases[i].in);
+        cr_expect_not(addr_range_has(&range, &out), "%s has not %s", cases[i].range, cases[i].out);
+    }
+}
+
+Test(addr, what_is_no_range, .timeout = 5)
+{
+    static const char *const wrong[] = {"",         "/8",           "10.0.0.0/",   "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/8/8",
+                                        "fd00::/129", "10.0.0.0/-1", "10.0.0.0/ 8", "10.0.0/8",    "any",         "10.0.0.0/1000"};
+    static const char *const low[] = {"10.0.0.1/8", "10.1.2.129/25", "fd00::1/8", "1.2.3.4/0"};
+    struct addr_range range;
+    bool low_bits;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        cr_expect_eq(addr_range_parse(&range, wrong[i], &low_bits), -1, "\"%s\"", wrong[i]);
+        cr_expect_not(low_bits, "\"%s\"", wrong[i]);
+    }
+    for (size_t i = 0; i < sizeof(low) / sizeof(low[0]); i++) {
+        cr_expect_eq(addr_range_parse(&range, low[i], &low_bits), -1, "%s", low[i]);
+        cr_expect(low_bits, "%s", low[i]);
+    }
+}
