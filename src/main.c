@@ -70,14 +70,21 @@ static int set_port(struct conf *conf, const char *port, struct conf_notes *note
     return conf_read_env(conf, env, notes, err);
 }
 
-static int check_listen(const struct conf *conf, struct err *err)
+static int check_addresses(const struct conf_list *list, const char *key, struct err *err)
 {
     struct listen_address address;
 
-    for (size_t i = 0; i < conf->listen.n; i++)
-        if (listen_parse(conf->listen.items[i], &address, err) < 0)
-            return err_context(err, "listen");
+    for (size_t i = 0; i < list->n; i++)
+        if (listen_parse(list->items[i], &address, err) < 0)
+            return err_context(err, "%s", key);
     return 0;
+}
+
+static int check_listen(const struct conf *conf, struct err *err)
+{
+    if (check_addresses(&conf->listen, "listen", err) < 0)
+        return -1;
+    return check_addresses(&conf->admin_listen, "admin_listen", err);
 }
 
 static int read_all(const struct arguments *arguments, struct conf *conf, struct conf_notes *notes, struct err *err)

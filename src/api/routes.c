@@ -8,16 +8,31 @@
 
 #include "api_private.h"
 
-const struct http_route api_routes[] = {
+/* In this order, so that each side is a piece of it. */
+#define SYNCED 1 /* first: not for administrators */
+#define HEALTH 3 /* then: for everybody; the rest is for administrators */
+static const struct http_route routes[] = {
     {"/v1/synced", api_synced, "is the token on every other pod?"},
-    {"/v1/pods", api_pods, "the pods that are known, with their last results"},
-    {"/v1/status", api_status, "master, workers, source, verdicts"},
-    {"/metrics", api_metrics, "what is counted and measured, for Prometheus"},
     {"/readyz", api_readyz, "200 once a list of pods has been read"},
     {"/livez", api_livez, "200 as long as a worker answers"},
     {"/health", api_health, "{\"status\":\"Up\"}"},
+    {"/v1/pods", api_pods, "the pods that are known, with their last results"},
+    {"/v1/status", api_status, "master, workers, source, verdicts"},
+    {"/metrics", api_metrics, "what is counted and measured, for Prometheus"},
 };
-const size_t api_routes_n = ARRAY_LEN(api_routes);
+
+struct http_router api_router(struct api *api, enum api_side side)
+{
+    struct http_router router = {.routes = routes, .n = ARRAY_LEN(routes), .app = api, .on_error = api_on_error};
+
+    if (side == API_LISTEN)
+        router.n = SYNCED + HEALTH;
+    if (side == API_ADMIN) {
+        router.routes += SYNCED;
+        router.n -= SYNCED;
+    }
+    return router;
+}
 
 static const struct {
     const char *name;

@@ -45,16 +45,18 @@ void accept_resume(struct loop_timer *timer)
     }
 }
 
-static void take(struct http_server *server, struct stream *stream)
+static void take(const struct listener *listener, struct stream *stream)
 {
-    if (server->n_conns - server->n_refused < server->settings.max_connections) {
-        conn_new(server, stream, false);
+    struct http_server *server = listener->server;
+
+    if (listener->door->n_conns < listener->door->max_connections) {
+        conn_new(listener, stream, false);
         return;
     }
     if (server->events->on_refused)
         server->events->on_refused(server->arg);
     if (server->n_refused < MAX_REFUSED)
-        conn_new(server, stream, true);
+        conn_new(listener, stream, true);
     else
         stream_close(stream);
 }
@@ -78,16 +80,17 @@ static void on_connection(struct loop_io *io, uint32_t events)
     loop_io_delete(io);
     if (put_in(listener) != 0)
         pause_accepting(server);
-    take(server, &stream);
+    take(listener, &stream);
 }
 
-int http_server_listen(struct http_server *server, int listen_fd, struct err *err)
+int http_server_listen(struct http_server *server, int listen_fd, struct http_door *door, struct err *err)
 {
     struct listener *listener = calloc(1, sizeof(*listener));
 
     if (!listener)
         return err_set(err, "cannot accept connections: out of memory");
     listener->server = server;
+    listener->door = door;
     listener->fd = listen_fd;
     if (!server->pause.set && put_in(listener) != 0) {
         err_set_errno(err, errno, "cannot accept connections");
@@ -100,18 +103,18 @@ int http_server_listen(struct http_server *server, int listen_fd, struct err *er
 }
 
 /* Whoever is in a socket's queue has been told that the connection stands. Bounded, since more may come meanwhile. */
-static void take_waiting(struct http_server *server, const struct listener *listener)
+static void take_waiting(const struct listener *listener)
 {
     struct stream stream;
 
     for (int i = 0; i < LAST_ACCEPTS && stream_accept(&stream, listener->fd) == 0; i++)
-        take(server, &stream);
+        take(listener, &stream);
 }
 
 void accept_last(struct http_server *server)
 {
     for (struct listener *listener = server->listeners; listener; listener = listener->next)
-        take_waiting(server, listener);
+        take_waiting(listener);
 }
 
 void accept_stop(struct http_server *server)

@@ -33,7 +33,7 @@ static size_t common_segments(const char *route, const char *path, size_t len)
 /* A path that was not dispatched to a route, or that none has. */
 static const char *mask(const struct http_exchange *x, char out[PATH_SHOWN_BYTES])
 {
-    const struct http_router *router = x->conn->server->router;
+    const struct http_router *router = x->conn->door->router;
     const char *best = "";
     size_t len, best_len = 0;
     const char *path = http_exchange_path(x, &len);

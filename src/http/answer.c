@@ -206,7 +206,7 @@ void http_answer_end_problem(struct http_exchange *x, const char *detail)
 
 void answer_error(struct http_exchange *x, int status, const char *allow, const char *detail)
 {
-    const struct http_router *router = x->conn->server->router;
+    const struct http_router *router = x->conn->door->router;
 
     http_answer_begin(x, status);
     if (allow)

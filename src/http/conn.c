@@ -138,6 +138,7 @@ static void link_in(struct conn *conn)
     server->conns = conn;
     server->n_conns++;
     server->n_refused += conn->refused;
+    conn->door->n_conns += !conn->refused;
 }
 
 static void unlink_from(struct conn *conn)
@@ -149,6 +150,7 @@ static void unlink_from(struct conn *conn)
         conn->next->prev = conn->prev;
     server->n_conns--;
     server->n_refused -= conn->refused;
+    conn->door->n_conns -= !conn->refused;
     if (server->n_conns == 0 && server->on_empty)
         loop_task_post(server->loop, &server->empty);
 }
@@ -164,8 +166,9 @@ static void tell_refused(struct conn *conn)
     conn_refuse(conn, 503, "there are too many connections; try again later");
 }
 
-void conn_new(struct http_server *server, struct stream *stream, bool refused)
+void conn_new(const struct listener *listener, struct stream *stream, bool refused)
 {
+    struct http_server *server = listener->server;
     struct conn *conn = calloc(1, sizeof(*conn));
 
     if (!conn || loop_io_add(server->loop, &conn->io, stream->fd, EPOLLIN, on_event) != 0) {
@@ -174,6 +177,7 @@ void conn_new(struct http_server *server, struct stream *stream, bool refused)
         return;
     }
     conn->server = server;
+    conn->door = listener->door;
     conn->stream = *stream;
     conn->task.run = on_task;
     conn->refused = refused;

@@ -174,6 +174,6 @@ enum go step_route(struct conn *conn)
     if (!exchange_decode_path(x))
         return GO_END; /* out of memory */
     conn_enter(conn, CONN_HANDLER);
-    http_router_dispatch(conn->server->router, x);
+    http_router_dispatch(conn->door->router, x);
     return GO_ON;
 }

@@ -65,6 +65,7 @@ enum conn_limit { LIMIT_NONE, LIMIT_IDLE, LIMIT_CLIENT, LIMIT_LINGER, CONN_LIMIT
 
 struct conn {
     struct http_server *server;
+    struct http_door *door;
     struct conn *next, *prev;
     struct stream stream;
     struct loop_io io;
@@ -87,6 +88,7 @@ struct conn {
 struct listener {
     struct listener *next;
     struct http_server *server;
+    struct http_door *door;
     int fd; /* not ours */
     struct loop_io io;
 };
@@ -94,7 +96,6 @@ struct listener {
 struct http_server {
     struct loop *loop;
     struct http_settings settings;
-    const struct http_router *router;
     const struct http_events *events;
     void *arg;
     int64_t limit_ns[CONN_LIMITS];
@@ -151,7 +152,7 @@ void answer_error(struct http_exchange *x, int status, const char *allow, const 
 /* --- conn.c --- */
 
 /* A connection that has been accepted; takes the stream. */
-void conn_new(struct http_server *server, struct stream *stream, bool refused);
+void conn_new(const struct listener *listener, struct stream *stream, bool refused);
 /* Ends it at once: aborts a handler, closes, frees. */
 void conn_free(struct conn *conn);
 /* Lets it go on, at once or, from within a handler, afterwards. */

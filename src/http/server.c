@@ -24,8 +24,7 @@ static void on_empty_task(struct loop_task *task)
 }
 
 struct http_server *http_server_new(struct loop *loop, const struct http_settings *settings,
-                                    const struct http_router *router, const struct http_events *events,
-                                    void *arg, struct err *err)
+                                    const struct http_events *events, void *arg, struct err *err)
 {
     struct http_server *server = calloc(1, sizeof(*server));
     int64_t client_ns = settings->client_timeout_ms * NS_PER_MS;
@@ -36,7 +35,6 @@ struct http_server *http_server_new(struct loop *loop, const struct http_setting
     }
     server->loop = loop;
     server->settings = *settings;
-    server->router = router;
     server->events = events;
     server->arg = arg;
     server->say_close = settings->keepalive_timeout_ms == 0;

@@ -144,7 +144,8 @@ static void announce(const struct master *master)
              LOG_INT("max_connections", setup->conf.max_connections),
              LOG_INT("patience_ms", conf_patience_ms(&setup->conf)));
     for (size_t i = 0; i < setup->n_listeners; i++)
-        log_info("listening", LOG_STR("address", setup->listeners[i].address));
+        log_info(setup->listeners[i].admin ? "listening for administrators" : "listening",
+                 LOG_STR("address", setup->listeners[i].address));
 }
 
 static void end(struct master *master)

@@ -44,6 +44,7 @@ struct master;
 
 struct setup_listener {
     int fd;
+    bool admin;    /* of admin_listen */
     bool borrowed; /* the setup in force has the same address: its socket is used */
     char address[HERITAGE_ADDRESS_BYTES];
 };

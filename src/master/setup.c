@@ -65,28 +65,39 @@ static struct setup_listener *find(struct setup *setup, const char *address)
 }
 
 /* A socket that the setup in force has is taken over, so that no connection in its queue is lost. */
-static int open_listeners(struct setup *setup, struct setup *current, int *exit_code, struct err *err)
+static int open_listener(struct setup *setup, struct setup *current, const char *address, int *exit_code, struct err *err)
 {
+    struct setup_listener *mine = &setup->listeners[setup->n_listeners], *old = find(current, address);
     bool in_use = false;
 
-    *exit_code = EX_CONFIG;
-    for (size_t i = 0; i < setup->conf.listen.n; i++) {
-        const char *address = setup->conf.listen.items[i];
-        struct setup_listener *mine = &setup->listeners[setup->n_listeners], *old = find(current, address);
+    if (strlen(address) >= sizeof(mine->address))
+        return err_set(err, "an address should have at most %zu bytes", sizeof(mine->address) - 1);
+    if (find(setup, address))
+        return err_set(err, "%s is there twice", address);
+    memcpy(mine->address, address, strlen(address) + 1);
+    mine->borrowed = old != NULL;
+    mine->fd = old ? old->fd : listen_open(address, &in_use, err);
+    if (mine->fd < 0) {
+        *exit_code = in_use ? EX_UNAVAILABLE : EX_OSERR;
+        return -1;
+    }
+    setup->n_listeners++;
+    return 0;
+}
 
-        if (strlen(address) >= sizeof(mine->address))
-            return err_set(err, "listen: an address should have at most %zu bytes",
-                           sizeof(mine->address) - 1);
-        if (find(setup, address))
-            return err_set(err, "listen: %s is there twice", address);
-        memcpy(mine->address, address, strlen(address) + 1);
-        mine->borrowed = old != NULL;
-        mine->fd = old ? old->fd : listen_open(address, &in_use, err);
-        if (mine->fd < 0) {
-            *exit_code = in_use ? EX_UNAVAILABLE : EX_OSERR;
-            return -1;
-        }
-        setup->n_listeners++;
+static int open_listeners(struct setup *setup, struct setup *current, int *exit_code, struct err *err)
+{
+    const struct conf *conf = &setup->conf;
+
+    _Static_assert(2 * CONF_LIST_MAX <= HERITAGE_LISTENERS_MAX, "room for both lists");
+    *exit_code = EX_CONFIG;
+    for (size_t i = 0; i < conf->listen.n; i++)
+        if (open_listener(setup, current, conf->listen.items[i], exit_code, err) < 0)
+            return err_context(err, "listen");
+    for (size_t i = 0; i < conf->admin_listen.n; i++) {
+        if (open_listener(setup, current, conf->admin_listen.items[i], exit_code, err) < 0)
+            return err_context(err, "admin_listen");
+        setup->listeners[setup->n_listeners - 1].admin = true;
     }
     return 0;
 }

@@ -61,6 +61,7 @@ static void fill_heritage(struct heritage *heritage, const struct slot *slot, co
     };
     for (size_t i = 0; i < setup->n_listeners; i++) {
         heritage->listeners[i].fd = setup->listeners[i].fd;
+        heritage->listeners[i].admin = setup->listeners[i].admin;
         memcpy(heritage->listeners[i].address, setup->listeners[i].address, HERITAGE_ADDRESS_BYTES);
     }
 }

@@ -21,7 +21,7 @@
 #define MFD_NOEXEC_SEAL 0x0008U /* linux/memfd.h; newer than the libc */
 #endif
 #define HERITAGE_MAGIC UINT64_C(0x65676174697265e8) /* no text: a file given by mistake is told apart */
-#define HERITAGE_LAYOUT 1u
+#define HERITAGE_LAYOUT 2u
 #define HERITAGE_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define FLAG_ACCEPT_AT_ONCE 1u
 #define FLAGS_KNOWN FLAG_ACCEPT_AT_ONCE
@@ -43,6 +43,7 @@ struct packed_head {
 
 struct packed_listener {
     int32_t fd;
+    uint32_t admin; /* 0 or 1 */
     char address[HERITAGE_ADDRESS_BYTES];
 };
 
@@ -141,7 +142,7 @@ static int write_parts(int fd, const struct heritage *heritage, struct err *err)
     int rc = fd_write_all(fd, &head, sizeof(head));
 
     for (size_t i = 0; rc == 0 && i < heritage->n_listeners; i++) {
-        struct packed_listener listener = {.fd = heritage->listeners[i].fd};
+        struct packed_listener listener = {.fd = heritage->listeners[i].fd, .admin = heritage->listeners[i].admin};
 
         /* Not a plain copy: what stands behind the NUL is the master's memory, which must not reach a worker.
          */
@@ -252,7 +253,10 @@ static int read_rest(struct heritage *heritage, int fd, const struct packed_head
 
         if (read_at(fd, &listener, sizeof(listener), at, err) < 0)
             return -1;
+        if (listener.admin > 1)
+            return err_set(err, "heritage: listener %zu: its kind should be 0 or 1", i);
         heritage->listeners[i].fd = listener.fd;
+        heritage->listeners[i].admin = listener.admin;
         memcpy(heritage->listeners[i].address, listener.address, sizeof(listener.address));
         at += (off_t)sizeof(listener);
     }

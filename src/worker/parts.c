@@ -12,6 +12,7 @@
 #include "worker_private.h"
 
 #define REQUEST_HEAD_MAX 8192
+#define ADMIN_CONNECTIONS 256 /* a worker: health probes, scrapers, some people */
 #define MAX_OPENING 8                              /* cold connects at a time: each costs a handshake */
 #define UNVERIFIED_MAX_AGE_NS (INT64_C(300) * NS_PER_S)  /* an old address may be somebody else's, and nothing would tell */
 
@@ -204,13 +205,22 @@ static void describe_source(struct worker *worker)
         snprintf(worker->source, sizeof(worker->source), "static: %zu pods", conf->n_static_pods);
 }
 
+static void make_doors(struct worker *worker)
+{
+    const struct conf *conf = &worker->conf;
+
+    worker->router = api_router(&worker->api, conf->admin_listen.n > 0 ? API_LISTEN : API_ALL);
+    worker->door = (struct http_door){.router = &worker->router, .max_connections = (uint32_t)conf->max_connections};
+    worker->admin_router = api_router(&worker->api, API_ADMIN);
+    worker->admin_door = (struct http_door){.router = &worker->admin_router, .max_connections = ADMIN_CONNECTIONS};
+}
+
 static int make_server(struct worker *worker, struct err *err)
 {
     static const struct http_events events = {
         .on_accepted = on_accepted, .on_refused = on_refused, .on_closed = on_closed, .on_answered = on_answered};
     const struct conf *conf = &worker->conf;
     struct http_settings settings = {
-        .max_connections = (uint32_t)conf->max_connections,
         .client_timeout_ms = conf->client_timeout_ms,
         .keepalive_timeout_ms = conf->keepalive_timeout_ms,
         .access_log = conf->access_log,
@@ -230,9 +240,8 @@ static int make_server(struct worker *worker, struct err *err)
     };
     api_allow_init(&worker->api.allow, conf->allow.items, conf->allow.n);
     api_init(&worker->api);
-    worker->router = (struct http_router){
-        .routes = api_routes, .n = api_routes_n, .app = &worker->api, .on_error = api_on_error};
-    worker->server = http_server_new(worker->loop, &settings, &worker->router, &events, worker, err);
+    make_doors(worker);
+    worker->server = http_server_new(worker->loop, &settings, &events, worker, err);
     return worker->server ? 0 : -1;
 }
 

@@ -186,9 +186,13 @@ static void on_beat_due(struct loop_timer *timer)
 
 static int begin_to_accept(struct worker *worker, struct err *err)
 {
-    for (size_t i = 0; i < worker->heritage.n_listeners; i++)
-        if (http_server_listen(worker->server, worker->heritage.listeners[i].fd, err) < 0)
-            return err_context(err, "listen: %s", worker->heritage.listeners[i].address);
+    for (size_t i = 0; i < worker->heritage.n_listeners; i++) {
+        const struct heritage_listener *listener = &worker->heritage.listeners[i];
+        struct http_door *door = listener->admin ? &worker->admin_door : &worker->door;
+
+        if (http_server_listen(worker->server, listener->fd, door, err) < 0)
+            return err_context(err, "listen: %s", listener->address);
+    }
     scoreboard_set_state(worker->board, SCOREBOARD_READY);
     if (worker->guard)
         guard_begin(worker->guard);

@@ -39,7 +39,8 @@ struct worker {
     struct guard *guard; /* NULL with control_probe: off */
     struct checker *checker;
     struct api api;
-    struct http_router router;
+    struct http_router router, admin_router;
+    struct http_door door, admin_door; /* for `listen` and admin_listen */
     struct http_server *server;
     char source[600]; /* for status pages */
 };

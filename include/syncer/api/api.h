@@ -68,9 +68,14 @@ struct api {
 void api_init(struct api *api);
 void api_release(struct api *api);
 
-/* The table of routes; its app is a struct api. */
-extern const struct http_route api_routes[];
-extern const size_t api_routes_n;
+/* Which paths a door shows. */
+enum api_side {
+    API_ALL,    /* there is no admin_listen */
+    API_LISTEN, /* /v1/synced and health, where there is one */
+    API_ADMIN,  /* all but /v1/synced */
+};
+/* `api` is borrowed. */
+struct http_router api_router(struct api *api, enum api_side side);
 
 /* http_router.on_error: puts X-Token-Error on errors that the server itself answers. */
 void api_on_error(struct http_exchange *x, int status, const char *detail, void *app);

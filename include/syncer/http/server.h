@@ -20,10 +20,17 @@
 struct http_server;
 
 struct http_settings {
-    uint32_t max_connections;     /* beyond: 503 overloaded at once, and close */
     int64_t client_timeout_ms;    /* request head from its first byte, body, writing of an answer */
     int64_t keepalive_timeout_ms; /* idle, before the next request's first byte; 0 = one request a connection */
     bool access_log;
+};
+
+/* Where clients come in: the paths that they see, and how many of them may be there at a time, so that a flood at one door
+ * does not keep anybody from another. Borrowed for the server's life. */
+struct http_door {
+    const struct http_router *router;
+    uint32_t max_connections; /* beyond: 503 overloaded at once, and close */
+    size_t n_conns;           /* the server's: those that are in */
 };
 
 /* What the server tells its owner, for counting; every member may be NULL. */
@@ -34,17 +41,16 @@ struct http_events {
     void (*on_answered)(void *arg, int status);
 };
 
-/* router, events and arg are borrowed for the server's life. NULL with the reason. */
+/* events and arg are borrowed for the server's life. NULL with the reason. */
 struct http_server *http_server_new(struct loop *loop, const struct http_settings *settings,
-                                    const struct http_router *router, const struct http_events *events, void *arg,
-                                    struct err *err);
+                                    const struct http_events *events, void *arg, struct err *err);
 /* Ends all connections at once. Those that wait in a listening socket's queue are left to the other workers. NULL is fine. */
 void http_server_free(struct http_server *server);
 
 /* Takes a listening socket (not owned, never closed here) and accepts from it with EPOLLEXCLUSIVE: one accept a wake-up,
  * then EPOLL_CTL_DEL + ADD, which moves this worker to the end of the socket's queue, so that kept connections spread
  * evenly. 0 or -1 with the reason. */
-int http_server_listen(struct http_server *server, int listen_fd, struct err *err);
+int http_server_listen(struct http_server *server, int listen_fd, struct http_door *door, struct err *err);
 
 /* Takes what waits in the listening sockets' queues, to be served, and then the sockets out of the loop: nothing more is
  * accepted. Idempotent. */

@@ -188,12 +188,21 @@ Test(conf, the_files_that_it_consists_of)
 
 Test(conf, checks_of_the_whole)
 {
-#define BASE "host: a\npath: /p\nstatic: [{name: a, address: 127.0.0.1}]\n"
+#define OPEN "host: a\npath: /p\nstatic: [{name: a, address: 127.0.0.1}]\n"
+#define BASE OPEN "allow: pods\n"
     static const struct {
         const char *text, *error; /* NULL: fine */
         size_t notes;
     } rows[] = {
         {BASE, NULL, 0},
+        {OPEN, NULL, 1},
+        {OPEN "listen: \"127.0.0.1:80\"", NULL, 0},
+        {OPEN "listen: [\"[::1]:80\", \"unix:/s\"]", NULL, 0},
+        {OPEN "listen: [\"unix:/s\", \"10.0.0.1:80\"]", NULL, 1},
+        {OPEN "allow: [10.0.0.0/8, \"fd00::/8\", pods, 192.0.2.1]", NULL, 0},
+        {OPEN "allow: [any, pods]", "allow: any leaves", 0},
+        {OPEN "allow: 10.0.0.0/33", "allow: \"10.0.0.0/33\" should be any, pods", 0},
+        {OPEN "allow: 10.0.0.1/8", "bits behind the prefix", 0},
         {BASE "retries: 5", NULL, 1},
         {BASE "scheme: http", NULL, 1},
         {BASE "tls_verify: false", NULL, 1},

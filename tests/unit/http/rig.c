@@ -168,7 +168,6 @@ void rig_open(struct rig *rig, const struct http_settings *settings)
     struct http_settings s = settings ? *settings : (struct http_settings){0};
     bool in_use;
 
-    s.max_connections = s.max_connections ? s.max_connections : 4096;
     s.client_timeout_ms = s.client_timeout_ms ? s.client_timeout_ms : 5000;
     s.keepalive_timeout_ms = s.keepalive_timeout_ms ? s.keepalive_timeout_ms : 5000;
     *rig = (struct rig){0};
@@ -176,9 +175,10 @@ void rig_open(struct rig *rig, const struct http_settings *settings)
     rig->loop = loop_new(NULL);
     rig->listen_fd = listen_open("127.0.0.1:0", &in_use, NULL);
     cr_assert(rig->loop && rig->listen_fd >= 0);
-    rig->server = http_server_new(rig->loop, &s, &router, &events, rig, NULL);
+    rig->door = (struct http_door){.router = &router, .max_connections = 4096};
+    rig->server = http_server_new(rig->loop, &s, &events, rig, NULL);
     cr_assert(rig->server);
-    cr_assert_eq(http_server_listen(rig->server, rig->listen_fd, NULL), 0);
+    cr_assert_eq(http_server_listen(rig->server, rig->listen_fd, &rig->door, NULL), 0);
 }
 
 void rig_close(struct rig *rig)
@@ -218,11 +218,16 @@ static void on_client(struct loop_io *io, uint32_t what)
 
 struct client *client_open(struct rig *rig)
 {
+    return client_open_at(rig, rig->listen_fd);
+}
+
+struct client *client_open_at(struct rig *rig, int listen_fd)
+{
     struct client *client = calloc(1, sizeof(*client));
     struct sockaddr_in to;
     socklen_t len = sizeof(to);
 
-    cr_assert(client && getsockname(rig->listen_fd, (struct sockaddr *)&to, &len) == 0);
+    cr_assert(client && getsockname(listen_fd, (struct sockaddr *)&to, &len) == 0);
     client->rig = rig;
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(connect(client->fd, (struct sockaddr *)&to, len), 0);

@@ -19,6 +19,7 @@
 struct rig {
     struct loop *loop;
     struct http_server *server;
+    struct http_door door;
     int listen_fd;
     unsigned accepted, refused, closed, answered;
     int last_status; /* of the last answer that is out */
@@ -33,7 +34,7 @@ struct rig {
     bool empty;
 };
 
-/* Whole settings, with which fields other than zero replace the defaults (4096 connections, 5 s, 5 s). */
+/* Fields other than zero replace the defaults: 5 s, 5 s, and a door for 4096 connections, which may be changed later. */
 void rig_open(struct rig *rig, const struct http_settings *settings);
 void rig_close(struct rig *rig);
 
@@ -48,6 +49,8 @@ struct client {
 };
 
 struct client *client_open(struct rig *rig);
+/* Through another listening socket. */
+struct client *client_open_at(struct rig *rig, int listen_fd);
 void client_send(struct client *client, const char *text);
 void client_send_bytes(struct client *client, const char *data, size_t len);
 void client_close(struct client *client);

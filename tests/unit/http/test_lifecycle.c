@@ -103,7 +103,7 @@ Test(lifecycle, freeing_the_server_leaves_the_queue_to_others)
     client_send(c, "GET /text HTTP/1.1\r\n" H "\r\n");
     http_server_free(rig.server);
     cr_expect_eq(rig.accepted, 0);
-    cr_assert_eq(http_server_listen(other.server, rig.listen_fd, NULL), 0);
+    cr_assert_eq(http_server_listen(other.server, rig.listen_fd, &other.door, NULL), 0);
     rig_until(&other, other.answered == 1);
     client_wait_answers(c, 1, false);
     cr_expect_eq(client_status(c, 0, false), 200);

@@ -11,6 +11,8 @@
 
 #include <syncer/base/buf.h>
 #include <syncer/base/clock.h>
+#include <syncer/base/macros.h>
+#include <syncer/net/listen.h>
 
 #include "rig.h"
 
@@ -26,10 +28,11 @@ static void open_with(int64_t client_ms, int64_t idle_ms, uint32_t connections)
     const struct http_settings settings = {
         .client_timeout_ms = client_ms,
         .keepalive_timeout_ms = idle_ms,
-        .max_connections = connections,
     };
 
     rig_open(&rig, &settings);
+    if (connections > 0)
+        rig.door.max_connections = connections;
 }
 
 /* A request line of `line` bytes and a field that brings the head to `head` bytes (0 = none). */
@@ -192,17 +195,18 @@ Test(limits, time_without_a_request)
 
 Test(limits, no_keeping_alive_at_all)
 {
-    const struct http_settings settings = {.max_connections = 10, .client_timeout_ms = 5000};
+    const struct http_settings settings = {.client_timeout_ms = 5000};
     static const struct http_router router;
     static const struct http_events events;
+    struct http_door door = {.router = &router, .max_connections = 10};
     struct loop *loop = loop_new(NULL);
-    struct http_server *server = http_server_new(loop, &settings, &router, &events, NULL, NULL);
+    struct http_server *server = http_server_new(loop, &settings, &events, NULL, NULL);
     struct client *c;
 
     open_with(0, 0, 0);
     http_server_free(rig.server);
     rig.server = server; /* of another loop: only its listener is put in there */
-    cr_assert_eq(http_server_listen(server, rig.listen_fd, NULL), 0);
+    cr_assert_eq(http_server_listen(server, rig.listen_fd, &door, NULL), 0);
     c = client_open(&rig);
     client_send(c, "GET / HTTP/1.1\r\n" H "\r\n");
     while (!c->eof && !c->reset) {
@@ -334,4 +338,32 @@ Test(limits, no_descriptor_left)
     cr_expect_eq(client_status(c, 0, false), 200);
     client_close(c);
     rig_close(&rig);
+}
+
+Test(limits, a_flood_at_one_door_leaves_the_other_open)
+{
+    struct client *flood[3], *c;
+    int admin_fd;
+    bool in_use;
+
+    open_with(0, 0, 2);
+    struct http_door admin = {.router = rig.door.router, .max_connections = 1};
+    admin_fd = listen_open("127.0.0.1:0", &in_use, NULL);
+    cr_assert_eq(http_server_listen(rig.server, admin_fd, &admin, NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(flood); i++)
+        flood[i] = client_open(&rig);
+    rig_until(&rig, rig.accepted == 2 && rig.refused == 1);
+    cr_expect_eq(rig.door.n_conns, 2);
+    c = client_open_at(&rig, admin_fd);
+    client_send(c, "GET /text HTTP/1.1\r\n" H "\r\n");
+    client_wait_answers(c, 1, false);
+    cr_expect_eq(client_status(c, 0, false), 200);
+    cr_expect_eq(admin.n_conns, 1);
+    client_close(c);
+    for (size_t i = 0; i < ARRAY_LEN(flood); i++)
+        client_close(flood[i]);
+    rig_until(&rig, http_server_connections(rig.server) == 0);
+    cr_expect(rig.door.n_conns == 0 && admin.n_conns == 0);
+    rig_close(&rig);
+    listen_close("127.0.0.1:0", &admin_fd);
 }

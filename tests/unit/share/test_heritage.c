@@ -164,7 +164,7 @@ Test(heritage, refuses_to_write_what_would_not_be_read)
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 #define AT_LISTENERS 56 /* bytes of the head */
-#define LISTENER_BYTES (4 + HERITAGE_ADDRESS_BYTES)
+#define LISTENER_BYTES (8 + HERITAGE_ADDRESS_BYTES)
 
 static int image_fd(const void *bytes, size_t len, int seals)
 {
@@ -208,7 +208,7 @@ Test(heritage, every_wrong_field_is_refused_with_its_reason)
         const char *reason;
     } rows[] = {
         {0, 8, 1, "another program"},
-        {8, 4, 2, "another program"},
+        {8, 4, 3, "another program"},
         {12, 4, 2, "unknown flags"},
         {32, 4, -1, "pod table: descriptor -1 is not open"},
         {36, 4, 65000, "scoreboard: descriptor 65000 is not open"},
@@ -222,8 +222,9 @@ Test(heritage, every_wrong_field_is_refused_with_its_reason)
         {48, 8, HERITAGE_CONFIG_MAX + 1, "at most"},
         {48, 8, -1, "at most"},
         {AT_LISTENERS, 4, -1, "[::]:8080: descriptor -1"},
-        {AT_LISTENERS + 4, 1, 0, "listener 0: its address"},
-        {AT_LISTENERS + LISTENER_BYTES + 4 + HERITAGE_ADDRESS_BYTES - 1, 1, 'x', "listener 1: its address"},
+        {AT_LISTENERS + 4, 4, 2, "listener 0: its kind"},
+        {AT_LISTENERS + 8, 1, 0, "listener 0: its address"},
+        {AT_LISTENERS + LISTENER_BYTES + 8 + HERITAGE_ADDRESS_BYTES - 1, 1, 'x', "listener 1: its address"},
         {AT_LISTENERS + 2 * LISTENER_BYTES + 3, 1, 0, "NUL in the configuration"},
     };
     char good[4096], bad[4096];
