@@ -14,7 +14,9 @@
 #include <syncer/base/process.h>
 #include <syncer/conf/conf.h>
 #include <syncer/master/master.h>
+#include <syncer/net/identity.h>
 #include <syncer/net/listen.h>
+#include <syncer/net/trust.h>
 #include <syncer/worker/worker.h>
 
 #define WORKER_ARGUMENT "--worker"
@@ -87,6 +89,25 @@ static int check_listen(const struct conf *conf, struct err *err)
     return check_addresses(&conf->admin_listen, "admin_listen", err);
 }
 
+/* What the files hold is looked at before anything depends on it. */
+static int check_files(const struct conf *conf, struct err *err)
+{
+    struct trust_settings settings = {
+        .verify = conf->tls_verify, .ca_file = conf->tls_ca, .cert_file = conf->tls_cert, .key_file = conf->tls_key};
+    struct trust *trust = NULL;
+    struct identity *identity = NULL;
+    int rc = 0;
+
+    if (conf->scheme == CONF_SCHEME_HTTPS && !(trust = trust_new(&settings, err)))
+        rc = -1;
+    if (rc == 0 && conf->listen_tls_cert &&
+        !(identity = identity_new(conf->listen_tls_cert, conf->listen_tls_key, conf->listen_tls_client_ca, err)))
+        rc = -1;
+    trust_free(trust);
+    identity_free(identity);
+    return rc;
+}
+
 static int read_all(const struct arguments *arguments, struct conf *conf, struct conf_notes *notes, struct err *err)
 {
     const char *file = find_file(arguments);
@@ -100,7 +121,7 @@ static int read_all(const struct arguments *arguments, struct conf *conf, struct
         return -1;
     if (arguments->http_port && set_port(conf, arguments->http_port, notes, err) < 0)
         return -1;
-    if (conf_check(conf, in_cluster, notes, err) < 0 || check_listen(conf, err) < 0)
+    if (conf_check(conf, in_cluster, notes, err) < 0 || check_listen(conf, err) < 0 || check_files(conf, err) < 0)
         return file ? err_context(err, "%s", file)
                     : err_context(err, "no file (-c FILE, ./config.yaml or %s)", SYNCER_SYSCONFDIR "/config.yaml");
     return 0;

@@ -64,6 +64,9 @@ size_t conf_files(const struct conf *conf, const char *paths[CONF_MAX_FILES])
         conf->tls_ca,
         conf->tls_cert,
         conf->tls_key,
+        conf->listen_tls_cert,
+        conf->listen_tls_key,
+        conf->listen_tls_client_ca,
     };
     size_t n = 0;
 

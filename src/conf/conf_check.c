@@ -82,6 +82,16 @@ static bool is_local(const char *listen)
     return strncmp(listen, "unix:", 5) == 0 || strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0;
 }
 
+static int check_listen_tls(const struct conf *conf, struct err *err)
+{
+    if (!conf->listen_tls_cert != !conf->listen_tls_key)
+        return err_set(err, "%s: is required beside %s", conf->listen_tls_cert ? "listen_tls_key" : "listen_tls_cert",
+                       conf->listen_tls_cert ? "listen_tls_cert" : "listen_tls_key");
+    if (conf->listen_tls_client_ca && !conf->listen_tls_cert)
+        return err_set(err, "listen_tls_cert: is required beside listen_tls_client_ca");
+    return 0;
+}
+
 static int check_allow(const struct conf *conf, struct conf_notes *notes, struct err *err)
 {
     bool any = false, low_bits, local = true;
@@ -123,7 +133,7 @@ static void check_times(const struct conf *conf, struct conf_notes *notes)
 int conf_check(struct conf *conf, bool in_cluster, struct conf_notes *notes, struct err *err)
 {
     if (check_source(conf, in_cluster, err) != 0 || check_static(conf, err) != 0 || check_probe(conf, err) != 0 ||
-        check_allow(conf, notes, err) != 0)
+        check_listen_tls(conf, err) != 0 || check_allow(conf, notes, err) != 0)
         return -1;
     check_times(conf, notes);
     if (conf->scheme == CONF_SCHEME_HTTP)

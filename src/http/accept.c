@@ -66,7 +66,7 @@ static void on_connection(struct loop_io *io, uint32_t events)
     struct listener *listener = container_of(io, struct listener, io);
     struct http_server *server = listener->server;
     struct stream stream;
-    int rc = stream_accept(&stream, listener->fd);
+    int rc = stream_accept(&stream, listener->fd, listener->door->identity);
 
     (void)events;
     if (rc == STREAM_AGAIN)
@@ -107,7 +107,7 @@ static void take_waiting(const struct listener *listener)
 {
     struct stream stream;
 
-    for (int i = 0; i < LAST_ACCEPTS && stream_accept(&stream, listener->fd) == 0; i++)
+    for (int i = 0; i < LAST_ACCEPTS && stream_accept(&stream, listener->fd, listener->door->identity) == 0; i++)
         take(listener, &stream);
 }
 

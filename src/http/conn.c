@@ -52,8 +52,10 @@ static const struct {
 /* 0, or -1 if the kernel refuses. */
 static int wait_in_state(struct conn *conn)
 {
-    int64_t limit = conn->server->limit_ns[steps[conn->state].limit];
-    uint32_t events = steps[conn->state].events;
+    /* A handshake has the time that a request has. */
+    enum conn_limit kind = stream_is_shaking(&conn->stream) ? LIMIT_CLIENT : steps[conn->state].limit;
+    int64_t limit = conn->server->limit_ns[kind];
+    uint32_t events = conn->stream.wants ? conn->stream.wants : steps[conn->state].events;
 
     conn->deadline_ns = limit > 0 ? conn->phase_ns + limit : INT64_MAX;
     if (limit > 0 && (!conn->timer.set || conn->timer.due_ns > conn->deadline_ns))

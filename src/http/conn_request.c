@@ -37,6 +37,14 @@ enum arrival {
     ARRIVED_ERROR,   /* the connection is broken, or memory is out */
 };
 
+static void tell_shake_failed(const struct conn *conn)
+{
+    const struct http_server *server = conn->server;
+
+    if (stream_is_shaking(&conn->stream) && server->events->on_shake_failed)
+        server->events->on_shake_failed(server->arg, &conn->stream.peer, stream_reason());
+}
+
 static enum arrival read_some(struct conn *conn)
 {
     struct http_exchange *x = conn->x;
@@ -53,8 +61,10 @@ static enum arrival read_some(struct conn *conn)
         return ARRIVED_ERROR;
     room = x->in.room - x->in.len - 1;
     got = stream_read(&conn->stream, x->in.data + x->in.len, room);
-    if (got == STREAM_ERROR)
+    if (got == STREAM_ERROR) {
+        tell_shake_failed(conn);
         return ARRIVED_ERROR;
+    }
     conn->eof = got == 0;
     if (got < (ssize_t)room)
         conn->readable = false; /* so a request costs one read: if there is more after all, an event tells */

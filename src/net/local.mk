@@ -3,6 +3,7 @@ noinst_LIBRARIES += src/net/libnet.a
 src_net_libnet_a_SOURCES = \
 	include/syncer/net/curl_loop.h \
 	include/syncer/net/fetch.h \
+	include/syncer/net/identity.h \
 	include/syncer/net/link.h \
 	include/syncer/net/listen.h \
 	include/syncer/net/stream.h \
@@ -11,10 +12,14 @@ src_net_libnet_a_SOURCES = \
 	src/net/fetch.c \
 	src/net/fetch_easy.c \
 	src/net/fetch_easy.h \
+	src/net/identity.c \
+	src/net/identity_ssl.h \
 	src/net/link.c \
 	src/net/link_hub.c \
 	src/net/link_private.h \
 	src/net/listen.c \
+	src/net/openssl_error.c \
+	src/net/openssl_error.h \
 	src/net/stream.c \
 	src/net/trust.c \
 	src/net/trust_curl.h

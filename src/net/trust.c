@@ -16,6 +16,7 @@
 
 #include <syncer/base/addr.h>
 
+#include "openssl_error.h"
 #include "trust_curl.h"
 
 struct trust {
@@ -29,27 +30,15 @@ struct trust {
 
 /* ---- files ---- */
 
-/* The first error is where it began; what OpenSSL puts behind it says less and less. */
-static int openssl_failed(struct err *err, const char *setting, const char *file)
-{
-    unsigned long code = ERR_peek_error();
-    const char *reason =
-        ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
-
-    err_set(err, "%s: %s: %s", setting, file, reason ? reason : "cannot be read");
-    ERR_clear_error();
-    return -1;
-}
-
 static int load_store(struct trust *trust, const char *ca_file, struct err *err)
 {
     trust->store = X509_STORE_new();
     if (!trust->store)
         return err_set(err, "CA store: out of memory");
     if (ca_file)
-        return X509_STORE_load_file(trust->store, ca_file) == 1 ? 0 : openssl_failed(err, "tls_ca", ca_file);
+        return X509_STORE_load_file(trust->store, ca_file) == 1 ? 0 : openssl_file_failed(err, "tls_ca", ca_file);
     if (X509_STORE_set_default_paths(trust->store) != 1)
-        return openssl_failed(err, "tls_ca", "the system's certificates");
+        return openssl_file_failed(err, "tls_ca", "the system's certificates");
     return 0;
 }
 
@@ -65,7 +54,7 @@ static int load_issuers(struct trust *trust, BIO *in, const char *file, struct e
             return err_set(err, "tls_cert: %s: out of memory", file);
         }
     if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-        return openssl_failed(err, "tls_cert", file);
+        return openssl_file_failed(err, "tls_cert", file);
     ERR_clear_error();
     return 0;
 }
@@ -80,7 +69,7 @@ static int load_chain(struct trust *trust, const char *file, struct err *err)
     if (trust->cert && trust->chain)
         rc = load_issuers(trust, in, file, err);
     else
-        rc = openssl_failed(err, "tls_cert", file);
+        rc = openssl_file_failed(err, "tls_cert", file);
     BIO_free(in);
     return rc;
 }
@@ -93,7 +82,7 @@ static int load_key(struct trust *trust, const char *file, struct err *err)
     trust->key = in ? PEM_read_bio_PrivateKey(in, NULL, NULL, no_passphrase) : NULL;
     BIO_free(in);
     if (!trust->key)
-        return openssl_failed(err, "tls_key", file);
+        return openssl_file_failed(err, "tls_key", file);
     if (X509_check_private_key(trust->cert, trust->key) != 1) {
         ERR_clear_error();
         return err_set(err, "tls_key: %s: is not the key of tls_cert", file);

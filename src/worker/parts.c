@@ -13,6 +13,7 @@
 
 #define REQUEST_HEAD_MAX 8192
 #define ADMIN_CONNECTIONS 256 /* a worker: health probes, scrapers, some people */
+#define SHAKE_LINES 10 /* a second in the log */
 #define MAX_OPENING 8                              /* cold connects at a time: each costs a handshake */
 #define UNVERIFIED_MAX_AGE_NS (INT64_C(300) * NS_PER_S)  /* an old address may be somebody else's, and nothing would tell */
 
@@ -74,6 +75,16 @@ static void on_refused(void *arg)
     struct worker *worker = arg;
 
     scoreboard_add(worker->board, METRIC_CONNECTIONS_REFUSED, 1);
+}
+
+static void on_shake_failed(void *arg, const struct addr *client, const char *reason)
+{
+    struct worker *worker = arg;
+    char text[ADDR_TEXT_BYTES];
+
+    if (log_limit_pass(&worker->shake_log, loop_now_ns(worker->loop), SHAKE_LINES))
+        log_info("no TLS connection came about", LOG_STR("client", addr_format(client, text)), LOG_STR("reason", reason),
+                 LOG_INT("lines_held_back", log_limit_take(&worker->shake_log)));
 }
 
 static void on_closed(void *arg)
@@ -210,7 +221,9 @@ static void make_doors(struct worker *worker)
     const struct conf *conf = &worker->conf;
 
     worker->router = api_router(&worker->api, conf->admin_listen.n > 0 ? API_LISTEN : API_ALL);
-    worker->door = (struct http_door){.router = &worker->router, .max_connections = (uint32_t)conf->max_connections};
+    worker->door = (struct http_door){.router = &worker->router,
+                                      .max_connections = (uint32_t)conf->max_connections,
+                                      .identity = worker->identity};
     worker->admin_router = api_router(&worker->api, API_ADMIN);
     worker->admin_door = (struct http_door){.router = &worker->admin_router, .max_connections = ADMIN_CONNECTIONS};
 }
@@ -218,7 +231,8 @@ static void make_doors(struct worker *worker)
 static int make_server(struct worker *worker, struct err *err)
 {
     static const struct http_events events = {
-        .on_accepted = on_accepted, .on_refused = on_refused, .on_closed = on_closed, .on_answered = on_answered};
+        .on_accepted = on_accepted, .on_refused = on_refused, .on_closed = on_closed, .on_answered = on_answered,
+        .on_shake_failed = on_shake_failed};
     const struct conf *conf = &worker->conf;
     struct http_settings settings = {
         .client_timeout_ms = conf->client_timeout_ms,
@@ -226,6 +240,12 @@ static int make_server(struct worker *worker, struct err *err)
         .access_log = conf->access_log,
     };
 
+    if (conf->listen_tls_cert) {
+        worker->identity =
+            identity_new(conf->listen_tls_cert, conf->listen_tls_key, conf->listen_tls_client_ca, err);
+        if (!worker->identity)
+            return -1;
+    }
     describe_source(worker);
     worker->api = (struct api){
         .loop = worker->loop,
@@ -256,6 +276,7 @@ int worker_make_parts(struct worker *worker, struct err *err)
 void worker_free_parts(struct worker *worker)
 {
     http_server_free(worker->server); /* whoever waits for an answer is let go, and with that all checks end */
+    identity_free(worker->identity);
     if (worker->api.loop)
         api_release(&worker->api);
     checker_free(worker->checker);

@@ -16,6 +16,7 @@
 #include <syncer/base/loop.h>
 #include <syncer/http/exchange.h>
 #include <syncer/http/router.h>
+#include <syncer/net/identity.h>
 
 struct http_server;
 
@@ -30,6 +31,7 @@ struct http_settings {
 struct http_door {
     const struct http_router *router;
     uint32_t max_connections; /* beyond: 503 overloaded at once, and close */
+    struct identity *identity; /* TLS, but on unix sockets; NULL = none */
     size_t n_conns;           /* the server's: those that are in */
 };
 
@@ -38,6 +40,7 @@ struct http_events {
     void (*on_accepted)(void *arg);
     void (*on_refused)(void *arg);            /* beyond max_connections */
     void (*on_closed)(void *arg);
+    void (*on_shake_failed)(void *arg, const struct addr *client, const char *reason); /* no TLS connection came about */
     void (*on_answered)(void *arg, int status);
 };
 

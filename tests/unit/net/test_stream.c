@@ -37,13 +37,13 @@ static void open_pair(void)
 
     listen_fd = listen_open("127.0.0.1:0", &in_use, NULL);
     cr_assert_geq(listen_fd, 0);
-    cr_assert_eq(stream_accept(&stream, listen_fd), STREAM_AGAIN);
+    cr_assert_eq(stream_accept(&stream, listen_fd, NULL), STREAM_AGAIN);
     cr_assert_eq(stream.fd, -1);
     cr_assert_eq(getsockname(listen_fd, (struct sockaddr *)&to, &len), 0);
     client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(connect(client, (struct sockaddr *)&to, len), 0);
     await(listen_fd, POLLIN);
-    cr_assert_eq(stream_accept(&stream, listen_fd), 0);
+    cr_assert_eq(stream_accept(&stream, listen_fd, NULL), 0);
 }
 
 static void close_pair(void)
@@ -132,10 +132,10 @@ Test(stream, no_descriptor_left, .init = open_pair, .fini = close_pair)
     none = limit;
     none.rlim_cur = 0;
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-    cr_expect_eq(stream_accept(&second, listen_fd), STREAM_ERROR);
+    cr_expect_eq(stream_accept(&second, listen_fd, NULL), STREAM_ERROR);
     cr_expect_eq(errno, EMFILE);
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    cr_expect_eq(stream_accept(&second, listen_fd), 0);
+    cr_expect_eq(stream_accept(&second, listen_fd, NULL), 0);
     stream_close(&second);
     close(other);
 }

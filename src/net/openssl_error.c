@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include <config.h>
+
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "openssl_error.h"
+
+const char *openssl_reason(void)
+{
+    unsigned long code = ERR_peek_error();
+
+    return ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);
+}
+
+int openssl_file_failed(struct err *err, const char *setting, const char *file)
+{
+    const char *reason = openssl_reason();
+
+    err_set(err, "%s: %s: %s", setting, file, reason ? reason : "cannot be read");
+    ERR_clear_error();
+    return -1;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* OpenSSL's queue of errors, for a person. The first error is where it began; what stands behind it says less
+ * and less. */
+#ifndef SYNCER_NET_OPENSSL_ERROR_H
+#define SYNCER_NET_OPENSSL_ERROR_H
+
+#include <syncer/base/err.h>
+
+/* The first error's reason, a static text; NULL if there is none. */
+const char *openssl_reason(void);
+
+/* Always -1, with "SETTING: FILE: REASON". Clears the queue. */
+int openssl_file_failed(struct err *err, const char *setting, const char *file);
+
+#endif
