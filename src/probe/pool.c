@@ -5,7 +5,6 @@
  */
 #include <config.h>
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +18,7 @@
 #define REOPEN_MIN_NS (10 * NS_PER_MS)  /* after a connection that ended without an answer: no busy loop */
 #define FAILED_MIN_NS (100 * NS_PER_MS) /* after one that could not be opened */
 #define REOPEN_MAX_NS (2 * NS_PER_S)
+#define OPEN_BATCH 32                   /* begun in one turn: some 10 us each */
 #define DOWN_FAILURES 3
 #define DOWN_SPAN_NS NS_PER_S
 
@@ -37,6 +37,7 @@ void pool_pod_drop(struct pool_pod *pod)
     must(!pod->links && !pod->waiting_first);
     loop_timer_cancel(&pod->reopen);
     link_free(pod->spare);
+    free(pod->reason);
     if (pod->prev)
         pod->prev->next = pod->next;
     else
@@ -48,7 +49,10 @@ void pool_pod_drop(struct pool_pod *pod)
 
 void pool_pod_set_reason(struct pool_pod *pod, const char *reason)
 {
-    snprintf(pod->reason, sizeof(pod->reason), "%s", reason);
+    if (pod->reason && strcmp(pod->reason, reason) == 0)
+        return;
+    free(pod->reason);
+    pod->reason = strdup(reason);
 }
 
 /* ---- connections ---- */
@@ -71,6 +75,25 @@ static void on_reopen_due(struct loop_timer *timer)
 
     if (!pod->gone && pod->n_links == 0)
         open_one(pod);
+}
+
+/* Those that are new. A question does not wait for this: it has a connection opened by itself. */
+static void on_open_more(struct loop_task *task)
+{
+    struct pool *pool = container_of(task, struct pool, open);
+
+    for (unsigned begun = 0; begun < OPEN_BATCH; pool->open_at++) {
+        struct pool_pod *pod;
+
+        if (pool->open_at == pool->n)
+            return;
+        pod = pool->pods[pool->open_at];
+        if (pod->n_links > 0 || pod->reopen.set)
+            continue;
+        open_one(pod);
+        begun++;
+    }
+    loop_task_post(pool->settings.loop, &pool->open);
 }
 
 void pool_pod_keep_warm(struct pool_pod *pod)
@@ -159,7 +182,7 @@ static void count_failure(struct pool_pod *pod)
     if (!pod->down && pod->failures >= DOWN_FAILURES && now - pod->first_failure_ns >= DOWN_SPAN_NS) {
         pod->down = true;
         if (pool->events.on_down)
-            pool->events.on_down(pool->arg, pod, pod->reason);
+            pool->events.on_down(pool->arg, pod, pool_pod_reason(pod));
     }
 }
 
@@ -209,6 +232,7 @@ struct pool *pool_new(const struct pool_settings *settings, const struct pool_ev
     pool->request_head_len = strlen(pool->request_head);
     pool->events = *events;
     pool->arg = arg;
+    pool->open.run = on_open_more;
     return pool;
 }
 
@@ -218,6 +242,7 @@ void pool_free(struct pool *pool)
         return;
     for (size_t i = 0; i < pool->n; i++)
         pool->pods[i]->gone = true; /* nothing is opened any more */
+    loop_task_cancel(pool->settings.loop, &pool->open);
     while (pool->all) {
         struct pool_pod *pod = pool->all;
 
@@ -283,7 +308,8 @@ static struct pool_pod *find_pod(const struct pool *pool, uint64_t id)
 
 static struct pool_pod *pod_new(struct pool *pool, const struct podtable_pod *entry)
 {
-    struct pool_pod *pod = calloc(1, sizeof(*pod));
+    size_t name_bytes = strlen(entry->name) + 1;
+    struct pool_pod *pod = calloc(1, sizeof(*pod) + name_bytes);
 
     if (!pod)
         return NULL;
@@ -291,7 +317,7 @@ static struct pool_pod *pod_new(struct pool *pool, const struct podtable_pod *en
     pod->id = entry->id;
     pod->addr = entry->addr;
     pod->port = entry->port;
-    memcpy(pod->name, entry->name, sizeof(pod->name));
+    memcpy(pod->name, entry->name, name_bytes);
     loop_timer_init(&pod->reopen, pool->settings.loop, LOOP_EARLY, on_reopen_due);
     pod->next = pool->all;
     if (pool->all)
@@ -364,9 +390,8 @@ int pool_update(struct pool *pool, const struct podtable_snapshot *snapshot)
         pool_pod_drop(old[i]); /* who stayed is held by the new list */
     }
     free(old);
-    for (size_t i = 0; i < n; i++)
-        if (pods[i]->n_links == 0 && !pods[i]->reopen.set)
-            loop_timer_set(&pods[i]->reopen, loop_now_ns(pool->settings.loop));
+    pool->open_at = 0;
+    loop_task_post(pool->settings.loop, &pool->open);
     return 0;
 }
 
@@ -429,5 +454,5 @@ uint16_t pool_pod_port(const struct pool_pod *pod)
 
 const char *pool_pod_reason(const struct pool_pod *pod)
 {
-    return pod->reason;
+    return pod->reason ? pod->reason : "";
 }

@@ -15,7 +15,6 @@
 #include <syncer/probe/probe.h>
 #include <syncer/wire/http_response.h>
 
-#define POOL_REASON_BYTES ERR_TEXT_BYTES
 #define POOL_RECV_BYTES 16384
 #define POOL_BODY_MAX 16384 /* of an answer; a longer one is broken */
 
@@ -53,7 +52,6 @@ struct pool_pod {
     uint64_t id;
     struct addr addr;
     uint16_t port;
-    char name[PODTABLE_NAME_MAX + 1];
     bool gone, down, proven;
     int64_t hung_ns;               /* when it last left a question without an answer to the end of its limit */
     int64_t distrust_until_ns;     /* it has sent what nobody asked for: no connection is kept meanwhile */
@@ -75,7 +73,8 @@ struct pool_pod {
     int64_t backoff_ns;            /* before the next attempt in the background; 0 after an answer */
     struct loop_timer reopen;
     enum probe_outcome failure;    /* how the last one failed: PROBE_CONNECT or PROBE_TLS */
-    char reason[POOL_REASON_BYTES];
+    char *reason;                  /* NULL: none, or memory was out */
+    char name[];                   /* thousands may come at once: no more memory is touched than they need */
 };
 
 struct pool {
@@ -89,6 +88,8 @@ struct pool {
     size_t n;
     size_t n_open; /* connections, of all pods */
     uint64_t generation;
+    struct loop_task open;  /* first connections, some of them a turn */
+    size_t open_at;         /* the pod that is next for it */
     char recv[POOL_RECV_BYTES]; /* one read at a time */
 };
 

@@ -215,7 +215,7 @@ void rig_open(struct rig *rig, const struct rig_settings *settings)
     cr_assert(rig->master = scoreboard_create(4, 64, NULL));
     cr_assert(rig->board = scoreboard_attach(scoreboard_worker_fd(rig->master), RIG_BLOCK, NULL));
     scoreboard_take(rig->board, getpid(), RIG_GENERATION);
-    cr_assert(rig->table = podtable_create(RIG_PODS, NULL));
+    cr_assert(rig->table = podtable_create(RIG_LIST, NULL));
     cr_assert(rig->reader = podtable_attach(podtable_worker_fd(rig->table), NULL));
     make_hub(rig, &s);
     rig->pool = pool_new(

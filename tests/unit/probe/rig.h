@@ -24,6 +24,7 @@
 #define NO "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 #define RIG_PODS 12
+#define RIG_LIST 80       /* more entries than pods: several may be at one address */
 #define RIG_GENERATION 5  /* of the configuration */
 #define RIG_BLOCK 2       /* of the worker */
 #define RIG_LONG_MS 20000 /* where time is not the matter */
@@ -87,7 +88,7 @@ struct rig {
     struct pool *pool;
     struct checker *checker;
     struct fake_pod pods[RIG_PODS];
-    struct podtable_pod list[RIG_PODS]; /* the next list to be published; [i] is pods[i] at first */
+    struct podtable_pod list[RIG_LIST]; /* the next list to be published; [i] is pods[i] at first */
     size_t n;
     unsigned down, up, unasked;
     unsigned refreshes; /* asked for */

@@ -33,6 +33,24 @@ Test(pool, a_pod_that_appears_is_connected_to)
     rig_close(&rig);
 }
 
+/* More than are begun in one turn. */
+Test(pool, many_pods_that_appear_at_once)
+{
+    struct fake_pod *pod;
+
+    rig_open(&rig, NULL);
+    pod = rig_pod(&rig, SAY(OK));
+    for (uint64_t i = 1; i < RIG_LIST; i++) {
+        rig.list[i] = rig.list[0];
+        rig.list[i].id += i;
+    }
+    rig_publish_first(&rig, RIG_LIST);
+    cr_expect_eq(rig_probe(&rig, RIG_LIST - 1), PROBE_PRESENT, "who is asked does not wait for the others");
+    rig_until(&rig, pool_is_warm(rig.pool) && pod->n_open == RIG_LIST);
+    cr_expect_eq(rig_count(&rig, METRIC_LINKS_OPENED), RIG_LIST);
+    rig_close(&rig);
+}
+
 Test(pool, what_an_answer_is)
 {
     static const struct {
