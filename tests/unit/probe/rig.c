@@ -136,12 +136,11 @@ struct fake_pod *rig_pod_script(struct rig *rig, const struct fake_line *script,
     struct fake_pod *pod = &rig->pods[rig->n];
     struct podtable_pod *entry = &rig->list[rig->n];
 
-    cr_assert_lt(rig->n, RIG_PODS);
+    cr_assert(rig->n < RIG_PODS && lines <= RIG_LINES);
     rig->n++;
-    *pod = (struct fake_pod){.rig = rig,
-                             .script = script,
-                             .lines = lines,
-                             .addr = {.family = 4, .bytes = {127, 0, 0, (uint8_t)(10 + rig->n)}}};
+    *pod = (struct fake_pod){
+        .rig = rig, .lines = lines, .addr = {.family = 4, .bytes = {127, 0, 0, (uint8_t)(10 + rig->n)}}};
+    memcpy(pod->script, script, lines * sizeof(*script));
     snprintf(pod->name, sizeof(pod->name), "p%zu", rig->n);
     fake_listen(pod);
     *entry = (struct podtable_pod){

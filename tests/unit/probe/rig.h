@@ -24,6 +24,7 @@
 #define NO "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 
 #define RIG_PODS 12
+#define RIG_LINES 8
 #define RIG_LIST 80       /* more entries than pods: several may be at one address */
 #define RIG_GENERATION 5  /* of the configuration */
 #define RIG_BLOCK 2       /* of the worker */
@@ -64,7 +65,7 @@ struct fake_pod {
     int fd;
     struct loop_io io;
     const char *greeting; /* said on accept */
-    const struct fake_line *script;
+    struct fake_line script[RIG_LINES];
     size_t lines;
     struct fake_conn *conns; /* all ever accepted, the newest first */
     unsigned n_conns, n_open, n_requests;
