@@ -29,6 +29,15 @@ static bool all_of(const char *text, const char *set)
 
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
+/* As the name of a Service must be, and so the value of a label (RFC 1035). */
+static bool is_service(const char *name)
+{
+    size_t len = strlen(name);
+
+    return len > 0 && len <= 63 && all_of(name, "abcdefghijklmnopqrstuvwxyz0123456789-") && name[0] != '-' &&
+           name[len - 1] != '-';
+}
+
 static int check_source(struct conf *conf, bool in_cluster, struct err *err)
 {
     if (conf->pods == CONF_PODS_AUTO)
@@ -37,6 +46,8 @@ static int check_source(struct conf *conf, bool in_cluster, struct err *err)
         return err_set(err, "deployment: is required where pods come from kubernetes");
     if (conf->pods == CONF_PODS_STATIC && conf->n_static_pods == 0)
         return err_set(err, "static: a list of {name, address, port} is required where pods are static");
+    if (conf->pods == CONF_PODS_ENDPOINTSLICES && (!conf->service || !is_service(conf->service)))
+        return err_set(err, "service: the name of a Service is required where pods come from endpointslices, such as gateway");
     return 0;
 }
 

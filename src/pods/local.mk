@@ -2,6 +2,7 @@
 noinst_LIBRARIES += src/pods/libpods.a
 src_pods_libpods_a_SOURCES = \
 	include/syncer/pods/source.h \
+	src/pods/endpointslices.c \
 	src/pods/kube_client.c \
 	src/pods/kube_client.h \
 	src/pods/kube_events.c \
@@ -18,6 +19,8 @@ src_pods_libpods_a_SOURCES = \
 	src/pods/kube_reflector.h \
 	src/pods/kube_select.c \
 	src/pods/kube_select.h \
+	src/pods/kube_slice.c \
+	src/pods/kube_slice.h \
 	src/pods/kube_watch.c \
 	src/pods/kubernetes.c \
 	src/pods/source.c \
@@ -31,6 +34,7 @@ PODS_TESTS = \
 	tests/unit/pods/test_kube_objects \
 	tests/unit/pods/test_kube_records \
 	tests/unit/pods/test_kube_select \
+	tests/unit/pods/test_kube_slice \
 	tests/unit/pods/test_static
 check_PROGRAMS += $(PODS_TESTS)
 TESTS += $(PODS_TESTS)
@@ -46,6 +50,9 @@ tests_unit_pods_test_kube_list_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 tests_unit_pods_test_kube_objects_SOURCES = tests/unit/pods/test_kube_objects.c tests/unit/pods/kube_rig.h
 tests_unit_pods_test_kube_objects_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_kube_objects_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
+tests_unit_pods_test_kube_slice_SOURCES = tests/unit/pods/test_kube_slice.c tests/unit/pods/kube_rig.h
+tests_unit_pods_test_kube_slice_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_kube_slice_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 tests_unit_pods_test_kube_select_SOURCES = tests/unit/pods/test_kube_select.c tests/unit/pods/kube_rig.h
 tests_unit_pods_test_kube_select_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_kube_select_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
@@ -53,8 +60,11 @@ tests_unit_pods_test_static_SOURCES = tests/unit/pods/test_static.c
 tests_unit_pods_test_static_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_static_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 if HAVE_SYSTEM_TESTS
-check_PROGRAMS += tests/unit/pods/test_source tests/unit/pods/test_kube_watch
-TESTS += tests/unit/pods/test_source tests/unit/pods/test_kube_watch
+check_PROGRAMS += tests/unit/pods/test_endpointslices tests/unit/pods/test_source tests/unit/pods/test_kube_watch
+TESTS += tests/unit/pods/test_endpointslices tests/unit/pods/test_source tests/unit/pods/test_kube_watch
+tests_unit_pods_test_endpointslices_SOURCES = tests/unit/pods/test_endpointslices.c tests/unit/pods/source_rig.h
+tests_unit_pods_test_endpointslices_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_endpointslices_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 tests_unit_pods_test_kube_watch_SOURCES = tests/unit/pods/test_kube_watch.c tests/unit/pods/source_rig.h
 tests_unit_pods_test_kube_watch_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_kube_watch_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)

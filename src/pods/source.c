@@ -9,6 +9,7 @@
 static const struct source_kind *const kinds[] = {
     [CONF_PODS_STATIC] = &source_static,
     [CONF_PODS_KUBERNETES] = &source_kubernetes,
+    [CONF_PODS_ENDPOINTSLICES] = &source_endpointslices,
 };
 
 struct source *source_new(const struct source_settings *settings, struct err *err)
@@ -17,7 +18,7 @@ struct source *source_new(const struct source_settings *settings, struct err *er
     struct source *source;
 
     if (wanted >= ARRAY_LEN(kinds) || !kinds[wanted]) {
-        err_set(err, "pods: should be static or kubernetes");
+        err_set(err, "pods: this kind of source is not known");
         return NULL;
     }
     source = kinds[wanted]->open(settings, err);

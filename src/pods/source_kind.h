@@ -24,5 +24,6 @@ struct source {
 
 extern const struct source_kind source_static;
 extern const struct source_kind source_kubernetes;
+extern const struct source_kind source_endpointslices;
 
 #endif

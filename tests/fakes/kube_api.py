@@ -12,6 +12,7 @@ the ServiceAccount's), then takes a command a line from stdin and answers each w
     pod NAME IP STATE ready, unready or terminating; `pod NAME` deletes it. `quiet ...`: the watches are not told
     set UID OWNER     a ReplicaSet, owned by the Deployment of that uid; `set UID` deletes it
     again UID [APP]   the Deployment is made again, with the selector app=APP; `gone` deletes it
+    slice NAME TYPE ENDPOINT...    an EndpointSlice, see kube.slice(); `slice NAME` deletes it
     owned NAME IP SET a ready pod of that ReplicaSet
     replay            the next event of a recorded rollout; answers how many pods should count then, -1: there was none
     line STEP TEXT    that line for the watches that run; `part`: without an end of line
@@ -49,13 +50,13 @@ def refuse(request, step, status):
 
 
 def misbehave(api, request, step, kind):
-    whole = kube.recording(f"{api.phase}-{step}.json")
     if kind == "hang":
         over.wait()
         request.close_connection = True
     elif kind == "garbage":
         request.reply(200, b"<html>not today</html>")
     elif kind == "cut":
+        whole = kube.recording(f"{api.phase}-{step}.json")
         request.reply(200, whole, cut=len(whole) // 2)
     elif kind == "endless":
         request.reply(200, ENDLESS)
@@ -128,6 +129,10 @@ def change(api, tell, command, *args):
         api.delete("pods", f"uid-{args[0]}", tell)
     elif command == "pod":
         api.put("pods", api.pod(*args), tell)
+    elif command == "slice" and len(args) == 1:
+        api.delete("endpointslices", f"uid-{args[0]}", tell)
+    elif command == "slice":
+        api.put("endpointslices", api.slice(*args), tell)
     elif command == "owned":
         api.put("pods", api.pod(*args[:2], owner=args[2]), tell)
     elif command == "set" and len(args) == 1:

@@ -13,6 +13,7 @@ import urllib.parse
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "..", "..", "fixtures", "kube")
 NAMESPACE, DEPLOYMENT = "apigwp-cz", "ng-plus-apigw"  # of the recordings
+SERVICE = "gateway"
 
 
 def recording(name):
@@ -146,7 +147,7 @@ class Kube:
             self.watch_faults.get(step, self.answer_watch)(request)
         elif step in self.faults:
             self.faults[step](request)
-        elif step != "deployment" and query.get("labelSelector") != self.selector():
+        elif step != "deployment" and query.get("labelSelector") != self.selector(step):
             request.reply(400, b"{}")
         elif step == "deployment" and self.objects and not self.objects[step]:
             request.reply(404, recording("deployment-get-404.json"))
@@ -164,13 +165,15 @@ class Kube:
         request.reply(200, body, chunks=self.chunks)
 
     def _body(self, step):
-        body = recording(f"{self.phase}-{step}.json")
         if not self.objects:
-            return body
+            return recording(f"{self.phase}-{step}.json")
         objects = list(self.objects[step].values())
         if step == "deployment":
             return json.dumps(objects[0]).encode()
-        whole = json.loads(body)
+        if step == "endpointslices":
+            whole = {"kind": "EndpointSliceList", "apiVersion": "discovery.k8s.io/v1", "metadata": {}}
+        else:
+            whole = json.loads(recording(f"{self.phase}-{step}.json"))
         whole["items"], whole["metadata"]["resourceVersion"] = objects, str(self.version)
         return json.dumps(whole).encode()
 
@@ -178,7 +181,7 @@ class Kube:
 
     def live(self):
         """From now on the objects of the phase are a beginning, which put() and delete() change."""
-        self.objects = {}
+        self.objects = {"endpointslices": {}}
         for step in ("deployment", "replicasets", "pods"):
             whole = json.loads(recording(f"{self.phase}-{step}.json"))
             items = whole.get("items", [whole] if step == "deployment" else [])
@@ -238,6 +241,20 @@ class Kube:
             pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
         return pod
 
+    def slice(self, name, kind, *endpoints):
+        """An EndpointSlice as put() takes it; each endpoint is "POD=ADDRESS=CONDITION", POD empty for none."""
+        conditions = {"ready": {"ready": True, "serving": True, "terminating": False}, "unready": {"ready": False, "serving": False},
+                      "terminating": {"ready": False, "serving": True, "terminating": True}, "unknown": {},
+                      "published": {"ready": True, "serving": False, "terminating": False}}
+        whole = []
+        for pod, address, condition in (endpoint.split("=") for endpoint in endpoints):
+            whole.append({"addresses": [address], "conditions": conditions[condition], "nodeName": "n1"})
+            if pod:
+                whole[-1]["targetRef"] = {"kind": "Pod", "namespace": NAMESPACE, "name": pod, "uid": f"uid-{pod}"}
+        return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": kind,
+                "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}"},
+                "endpoints": whole or None, "ports": [{"name": "https", "port": 8443, "protocol": "TCP"}]}
+
     def again(self, uid, app=DEPLOYMENT):
         """A Deployment made again: another uid, perhaps another selector, one ReplicaSet and no pod."""
         deployment = json.loads(recording("v1.36-1-settled-deployment.json"))
@@ -275,7 +292,7 @@ class Kube:
         query = dict(urllib.parse.parse_qsl(url.query))
         parts = url.path.strip("/").split("/")
         step = "deployment" if parts[-1] == "deployments" else parts[-1]
-        wanted = {"fieldSelector": f"metadata.name={DEPLOYMENT}"} if step == "deployment" else {"labelSelector": self.selector()}
+        wanted = {"fieldSelector": f"metadata.name={DEPLOYMENT}"} if step == "deployment" else {"labelSelector": self.selector(step)}
         if any(query.get(name) != value for name, value in wanted.items()) or query.get("allowWatchBookmarks") != "true":
             request.reply(400, b"{}")
             return
@@ -298,7 +315,9 @@ class Kube:
         for i in range(0, len(data), size or 1):
             request.stream(data[i:i + size])
 
-    def selector(self):
+    def selector(self, step):
+        if step == "endpointslices":
+            return f"kubernetes.io/service-name={SERVICE}"
         app = DEPLOYMENT
         if self.objects and self.objects["deployment"]:
             app = next(iter(self.objects["deployment"].values()))["spec"]["selector"]["matchLabels"]["app"]

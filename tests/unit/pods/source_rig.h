@@ -192,22 +192,27 @@ static bool read_again(struct source *source)
     return read_ends();
 }
 
-static void setup(void)
+static void read_conf(const char *source)
 {
     char text[1024];
     struct err err = {""};
     struct conf_notes notes = {0};
 
-    fake_start();
-    setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1", 1);
-    setenv("KUBERNETES_SERVICE_PORT", fake.port, 1);
-    snprintf(text, sizeof(text),
-             "pods: kubernetes\ndeployment: ng-plus-apigw\nhost: gw\npath: /p\nscrape_interval: 1s\n"
-             "serviceaccount_dir: %s\n",
-             fake.folder);
+    snprintf(text, sizeof(text), "%s\nhost: gw\npath: /p\nscrape_interval: 1s\nserviceaccount_dir: %s\n",
+             source, fake.folder);
     cr_assert(conf_init(&conf, &err) == 0 && conf_read_text(&conf, "c.yaml", text, strlen(text), &err) == 0,
               "%s", err.text);
     cr_assert_eq(conf_check(&conf, true, &notes, &err), 0, "%s", err.text);
+}
+
+static void start_rig(const char *source)
+{
+    struct err err = {""};
+
+    fake_start();
+    setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1", 1);
+    setenv("KUBERNETES_SERVICE_PORT", fake.port, 1);
+    read_conf(source);
     loop = loop_new(&err);
     cr_assert(loop, "%s", err.text);
 }

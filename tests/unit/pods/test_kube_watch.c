@@ -6,6 +6,11 @@
 
 TestSuite(kube_watch, .timeout = 20);
 
+static void setup(void)
+{
+    start_rig("pods: kubernetes\ndeployment: ng-plus-apigw");
+}
+
 /* Turns until `what` holds; the suite's time-out is the limit. */
 #define WAIT(what)  \
     while (!(what)) \

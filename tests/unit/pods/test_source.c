@@ -9,6 +9,11 @@
 
 TestSuite(kube_source, .timeout = 10);
 
+static void setup(void)
+{
+    start_rig("pods: kubernetes\ndeployment: ng-plus-apigw");
+}
+
 /* ---- lists ---- */
 
 Test(kube_source, reads_by_itself_and_again, .init = setup, .fini = teardown)
