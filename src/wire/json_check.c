@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "json_check.h"
+#include "json_plain.h"
 
 struct check {
     const char *text;
@@ -26,9 +27,14 @@ static bool take(struct check *c, char wanted)
     return true;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 static void skip_blanks(struct check *c)
 {
-    while (c->at < c->len && memchr(" \t\r\n", c->text[c->at], 4))
+    while (c->at < c->len && is_blank(c->text[c->at]))
         c->at++;
 }
 
@@ -46,21 +52,22 @@ static bool take_hex4(struct check *c)
 /* From behind the opening quote to behind the closing one. */
 static const char *check_string(struct check *c)
 {
-    while (c->at < c->len) {
-        unsigned char byte = (unsigned char)c->text[c->at++];
+    for (;;) {
+        unsigned char byte;
 
+        c->at += json_plain(c->text + c->at, c->len - c->at);
+        if (c->at == c->len)
+            return "unfinished string";
+        byte = (unsigned char)c->text[c->at++];
         if (byte == '"')
             return NULL;
         if (byte < 0x20)
             return "control character in a string";
-        if (byte != '\\')
-            continue;
         if (c->at == c->len || !memchr("\"\\/bfnrtu", c->text[c->at], 9))
             return "bad escape in a string";
         if (c->text[c->at++] == 'u' && !take_hex4(c))
             return "bad \\u escape in a string";
     }
-    return "unfinished string";
 }
 
 static const char *check_number(struct check *c)

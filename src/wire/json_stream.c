@@ -8,6 +8,8 @@
 #include <syncer/base/macros.h>
 #include <syncer/wire/json_stream.h>
 
+#include "json_plain.h"
+
 enum stream_state {
     TEXT_START,  /* '{' */
     MEMBER_FIRST, /* a name, or '}' */
@@ -122,6 +124,23 @@ static enum json_stream_event structure_byte(struct json_stream *stream, char c)
     return bad(stream, "something behind the list");
 }
 
+/* Within a string: to behind its end, or to the end of the data. */
+static size_t scan_string(struct json_stream *stream, const char *data, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && stream->in_string) {
+        if (!stream->escaped)
+            i += json_plain(data + i, len - i);
+        if (i == len)
+            break;
+        stream->in_string = data[i] != '"' || stream->escaped;
+        stream->escaped = data[i] == '\\' && !stream->escaped;
+        i++;
+    }
+    return i;
+}
+
 /* How many of the bytes belong to the piece, and whether it ends with them. A number or a word ends before the byte that
  * can't be part of it. */
 static size_t scan_piece(struct json_stream *stream, const char *data, size_t len, bool *whole)
@@ -133,10 +152,11 @@ static size_t scan_piece(struct json_stream *stream, const char *data, size_t le
         char c = data[i];
 
         if (stream->in_string) {
-            stream->in_string = c != '"' || stream->escaped;
-            stream->escaped = c == '\\' && !stream->escaped;
+            i += scan_string(stream, data + i, len - i);
             *whole = !stream->in_string && stream->depth == 0;
-        } else if (c == '"') {
+            continue;
+        }
+        if (c == '"') {
             stream->in_string = true;
         } else if (c == '{' || c == '[') {
             stream->depth++;

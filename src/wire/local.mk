@@ -17,6 +17,7 @@ src_wire_libwire_a_SOURCES = \
 	src/wire/http_target.h \
 	src/wire/json_check.c \
 	src/wire/json_check.h \
+	src/wire/json_plain.h \
 	src/wire/json_read.c \
 	src/wire/json_stream.c \
 	src/wire/json_write.c \
