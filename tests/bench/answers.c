@@ -158,11 +158,10 @@ static void measure(const struct sockaddr_in *to, const char *path)
 
 int main(void)
 {
-    static const struct http_settings settings = {
-        .max_connections = 64, .client_timeout_ms = 60000, .keepalive_timeout_ms = 60000};
+    static const struct http_settings settings = {.client_timeout_ms = 60000, .keepalive_timeout_ms = 60000};
     static const struct http_events events = {.on_answered = on_answered};
-    struct http_router router = {
-        .routes = api_routes, .n = api_routes_n, .app = &api, .on_error = api_on_error};
+    struct http_router router = api_router(&api, API_ALL);
+    struct http_door door = {.router = &router, .max_connections = 64};
     struct http_server *server;
     struct sockaddr_in to;
     socklen_t len = sizeof(to);
@@ -174,8 +173,8 @@ int main(void)
     api.loop = loop_new(NULL);
     api.version = PACKAGE_VERSION;
     api.source = "a list";
-    server = api.loop ? http_server_new(api.loop, &settings, &router, &events, NULL, NULL) : NULL;
-    if (fd < 0 || !server || http_server_listen(server, fd, NULL) < 0 ||
+    server = api.loop ? http_server_new(api.loop, &settings, &events, NULL, NULL) : NULL;
+    if (fd < 0 || !server || http_server_listen(server, fd, &door, NULL) < 0 ||
         getsockname(fd, (struct sockaddr *)&to, &len) < 0)
         abort();
     measure(&to, "/v1/pods");
