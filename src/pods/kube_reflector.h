@@ -111,6 +111,7 @@ struct kube_reflector {
     struct buf watch_body;
     struct err watch_err;
     unsigned failures; /* in a row */
+    bool answered;     /* the last request was, be it by a refusal */
     bool listed;       /* a list came well since the first of them */
     bool gave_notice;
     bool forbidden;              /* 403 for long enough: it is tried seldom */

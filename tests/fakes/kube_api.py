@@ -18,7 +18,7 @@ the ServiceAccount's), then takes a command a line from stdin and answers each w
     line STEP TEXT    that line for the watches that run; `part`: without an end of line
     end STEP, cut STEP  ends the watches that run, well or not
     watch STEP KIND N   as fault: a status, or gone (200 and an error of code 410), error (another code), zero (200 and at once
-                      the end), silent (200 and never anything), hang (no head)
+                      the end), silent (200 and never anything), hang (no head), drop (no answer at all)
     watched STEP, running STEP, versions STEP    how many watches there were, are; from how many versions they began
 """
 import os
@@ -96,6 +96,8 @@ def watch_badly(api, request, step, kind):
     elif kind == "zero":
         request.begin_stream()
         request.end_stream()
+    elif kind == "drop":
+        request.close_connection = True
     elif kind in ("silent", "hang"):
         if kind == "silent":
             request.begin_stream()

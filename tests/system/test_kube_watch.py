@@ -91,7 +91,7 @@ def test_a_server_that_has_forgotten_the_version_is_listed_again(t):
     ns.server.compact()
     ns.server.start_apiserver()
     passage.shut = False
-    soon(server, pods, 12, 14, seconds=35)
+    soon(server, pods, 12, 14, seconds=5)
     proc.wait_until(lambda: lists(ns) > before, 5, why="no list")
     ns.pod("q2", pods.block.address(15))
     soon(server, pods, 12, 14, 15)

@@ -243,6 +243,25 @@ Test(kube_watch, a_server_that_always_says_gone_is_left_alone, .init = setup, .f
 
 /* ---- lists beside the watch ---- */
 
+Test(kube_watch, after_an_outage_the_first_gone_costs_no_pause, .init = setup, .fini = teardown)
+{
+    struct source *source = start_watched();
+    int watched = tell("watched pods");
+    int64_t gone_ns;
+
+    tell("watch pods drop 0");
+    tell("cut pods");
+    while (tell("watched pods") < watched + 4)
+        loop_turn(loop, 20 * NS_PER_MS, NULL);
+    tell("watch pods gone 1");
+    while (tell("watched pods") < watched + 5)
+        loop_turn(loop, 20 * NS_PER_MS, NULL);
+    gone_ns = clock_now_ns();
+    WAIT(seen.begun == 2 && seen.watch.on == 3);
+    cr_expect_lt(clock_now_ns() - gone_ns, 2 * NS_PER_S, "a pause was made that was the outage's");
+    source_free(source);
+}
+
 Test(kube_watch, a_list_without_news_leaves_the_watch_alone, .init = setup, .fini = teardown)
 {
     struct source *source = start_watched();
