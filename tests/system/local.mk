@@ -32,6 +32,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	contrib/kube/build \
 	contrib/kube/check \
 	roles/cluster.yaml \
+	roles/endpointslices.yaml \
 	roles/namespaced.yaml \
 	tests/system/harness/__init__.py \
 	tests/system/harness/certs.py \

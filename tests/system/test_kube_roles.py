@@ -60,6 +60,18 @@ def test_cluster(t):
         ns.server.kubectl("delete", "--ignore-not-found", "-f", "-", text=text)
 
 
+def test_endpointslices(t):
+    """The server is older than discovery.k8s.io/v1: being let in shows by the 404."""
+    pods, ns = t.cluster(1), incluster.namespace(t, account=None)
+    text = manifest("endpointslices.yaml", ns.name)
+    ns.server.kubectl("apply", "-f", "-", text=text)
+    server = incluster.syncer(t, pods, ns, ready=False, pods="endpointslices", service="gateway", deployment=None)
+    incluster.wait_log(server, "404", "discovery.k8s.io/v1 came with Kubernetes 1.21")
+    since = len(server.log())
+    ns.role([])
+    incluster.wait_log(server, "verb list on resource endpointslices of apiGroup", "discovery.k8s.io", since=since)
+
+
 def without(rules, verb, *resources):
     kept = copy.deepcopy(rules)
     for rule in kept:

@@ -20,7 +20,7 @@ def addresses(pods, *numbers):
     return [pods.block.address(n) for n in numbers]
 
 
-def syncer(t, pods, ns, mount=None, at=None, ready=True, **config):
+def syncer(t, pods, ns, /, mount=None, at=None, ready=True, **config):
     """`at`: (host, port) under which the API server is known, if not its own."""
     mount = mount or ns.mount()
     host, port = at or (ns.server.address, ns.server.port)
