@@ -326,12 +326,34 @@ void curl_loop_remove(struct curl_loop *cl, CURL *easy)
     curl_multi_remove_handle(cl->multi, easy);
 }
 
-int curl_loop_own_errno(CURL *easy, const struct curl_transfer *transfer)
+/* What kept the name from being looked up is not told; whether it was that shows now. */
+static int socket_errno(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return errno;
+    close(fd);
+    return 0;
+}
+
+static long errno_of(CURL *easy, const struct curl_transfer *transfer, CURLcode code)
 {
     long os_errno = transfer->socket_errno;
 
+    if (code == CURLE_COULDNT_RESOLVE_HOST)
+        return socket_errno();
+    if (code != CURLE_COULDNT_CONNECT)
+        return 0;
     if (os_errno == 0)
         curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
+    return os_errno;
+}
+
+int curl_loop_own_errno(CURL *easy, const struct curl_transfer *transfer, CURLcode code)
+{
+    long os_errno = errno_of(easy, transfer, code);
+
     switch (os_errno) {
     case EMFILE:
     case ENFILE:

@@ -132,9 +132,9 @@ static enum fetch_end end_of(const struct fetch *fetch, CURLcode code)
         return fetch->head_told ? FETCH_COMPLETE
                                 : FETCH_BROKEN; /* cut within the head: libcurl finds it good */
     case CURLE_COULDNT_CONNECT:
-        return curl_loop_own_errno(fetch->curl.easy, &fetch->transfer) != 0 ? FETCH_LOCAL : FETCH_NO_CONNECT;
     case CURLE_COULDNT_RESOLVE_HOST:
-        return FETCH_NO_CONNECT;
+        return curl_loop_own_errno(fetch->curl.easy, &fetch->transfer, code) != 0 ? FETCH_LOCAL
+                                                                                  : FETCH_NO_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
         return connected > 0 ? FETCH_TIMEOUT : FETCH_NO_CONNECT;
     case CURLE_SSL_CONNECT_ERROR:
@@ -153,6 +153,7 @@ static enum fetch_end end_of(const struct fetch *fetch, CURLcode code)
 static void explain(const struct fetch *fetch, CURLcode code, struct fetch_result *result)
 {
     const char *reason = fetch->curl.error[0] ? fetch->curl.error : curl_easy_strerror(code);
+    int own_errno = curl_loop_own_errno(fetch->curl.easy, &fetch->transfer, code);
 
     if (result->end == FETCH_COMPLETE)
         return;
@@ -162,9 +163,9 @@ static void explain(const struct fetch *fetch, CURLcode code, struct fetch_resul
         reason = "the answer was given up";
     else if (code == CURLE_OK)
         reason = "the connection ended within the answer's head";
-    if (code == CURLE_COULDNT_CONNECT && result->end == FETCH_LOCAL)
+    if (result->end == FETCH_LOCAL && own_errno != 0)
         snprintf(result->reason, sizeof(result->reason), "no socket for a connection: %s",
-                 strerror(curl_loop_own_errno(fetch->curl.easy, &fetch->transfer)));
+                 strerror(own_errno));
     else if (code == CURLE_PEER_FAILED_VERIFICATION && fetch->curl.trust.names[0])
         snprintf(result->reason, sizeof(result->reason), "certificate for %.120s: %.110s",
                  fetch->curl.trust.names, reason);

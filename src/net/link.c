@@ -70,7 +70,7 @@ static bool is_tls(CURLcode code)
 
 static enum link_failure failure_of(const struct link *link, CURLcode code)
 {
-    if (code == CURLE_COULDNT_CONNECT && curl_loop_own_errno(link->easy, &link->transfer) != 0)
+    if (curl_loop_own_errno(link->easy, &link->transfer, code) != 0)
         return LINK_NO_RESOURCES;
     return is_tls(code) ? LINK_TLS_FAILED : LINK_NO_CONNECTION;
 }
@@ -78,14 +78,14 @@ static enum link_failure failure_of(const struct link *link, CURLcode code)
 static void explain(const struct link *link, CURLcode code, char *out, size_t room)
 {
     const char *reason = link->error[0] ? link->error : curl_easy_strerror(code);
-    int own_errno = curl_loop_own_errno(link->easy, &link->transfer);
+    int own_errno = curl_loop_own_errno(link->easy, &link->transfer, code);
     long os_errno = 0;
 
     curl_easy_getinfo(link->easy, CURLINFO_OS_ERRNO, &os_errno);
     if (code == CURLE_PEER_FAILED_VERIFICATION && link->trust.names[0])
         snprintf(out, room, "certificate for %.160s, should be for %.160s: %.80s", link->trust.names,
                  link->hub->server_name, reason);
-    else if (code == CURLE_COULDNT_CONNECT && own_errno != 0)
+    else if (own_errno != 0)
         snprintf(out, room, "no socket for a connection: %s", strerror(own_errno));
     else if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
         snprintf(out, room, "%.*s: %s", (int)room - 100, reason, strerror((int)os_errno));

@@ -42,8 +42,8 @@ void curl_loop_remove(struct curl_loop *cl, CURL *easy);
 /* No connection that exists now serves a transfer that is added later. */
 void curl_loop_forget_kept(struct curl_loop *cl);
 
-/* After CURLE_COULDNT_CONNECT: what was lacking here (EMFILE, ENFILE, ENOMEM, ENOBUFS; EADDRNOTAVAIL = no
- * port left), or 0 if it was the other side's doing. */
-int curl_loop_own_errno(CURL *easy, const struct curl_transfer *transfer);
+/* After a transfer that ended with `code`: what was lacking here to connect or to look the name up (EMFILE,
+ * ENFILE, ENOMEM, ENOBUFS, ENOSPC; EADDRNOTAVAIL = no port left), or 0 if it was the other side's doing. */
+int curl_loop_own_errno(CURL *easy, const struct curl_transfer *transfer, CURLcode code);
 
 #endif

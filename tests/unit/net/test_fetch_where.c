@@ -212,6 +212,23 @@ Fetch(no_descriptor_is_our_own_failure_unix)
     rmdir(dir);
 }
 
+/* Looking a name up takes some, too. */
+Fetch(no_descriptor_for_a_name_is_our_own_failure)
+{
+    struct rlimit limit, none;
+
+    snprintf(f.url, sizeof(f.url), "http://name.invalid/x");
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    run();
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_expect_eq(f.got.result.end, FETCH_LOCAL, "%d: %s", (int)f.got.result.end, f.got.result.reason);
+    run();
+    cr_expect_eq(f.got.result.end, FETCH_NO_CONNECT);
+}
+
 Fetch(descriptors_do_not_pass_an_exec)
 {
     int fd;
