@@ -67,6 +67,7 @@ size_t conf_files(const struct conf *conf, const char *paths[CONF_MAX_FILES])
         conf->listen_tls_cert,
         conf->listen_tls_key,
         conf->listen_tls_client_ca,
+        conf->kubeconfig,
     };
     size_t n = 0;
 
@@ -189,7 +190,7 @@ bool conf_same_pods(const struct conf *a, const struct conf *b)
 {
     return a->pods == b->pods && a->pod_filter == b->pod_filter && a->pod_scope == b->pod_scope && a->port == b->port &&
            same_text(a->namespace, b->namespace) && same_text(a->deployment, b->deployment) && same_text(a->service, b->service) &&
-           same_text(a->serviceaccount_dir, b->serviceaccount_dir) && same_static(a, b);
+           same_text(a->kubeconfig, b->kubeconfig) && same_text(a->serviceaccount_dir, b->serviceaccount_dir) && same_static(a, b);
 }
 
 int64_t conf_patience_ms(const struct conf *conf)

@@ -41,7 +41,7 @@ static bool is_service(const char *name)
 static int check_source(struct conf *conf, bool in_cluster, struct err *err)
 {
     if (conf->pods == CONF_PODS_AUTO)
-        conf->pods = in_cluster ? CONF_PODS_KUBERNETES : CONF_PODS_STATIC;
+        conf->pods = in_cluster || conf->kubeconfig ? CONF_PODS_KUBERNETES : CONF_PODS_STATIC;
     if (conf->pods == CONF_PODS_KUBERNETES && !conf->deployment)
         return err_set(err, "deployment: is required where pods come from kubernetes");
     if (conf->pods == CONF_PODS_STATIC && conf->n_static_pods == 0)

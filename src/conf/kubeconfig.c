@@ -120,8 +120,8 @@ static int take_cluster(struct kubeconfig *out, const struct kc_entry *cluster, 
         err_set(err, "a proxy can't be used: the API server should be reached without one");
         return kc_bad(cluster, KC_PROXY_URL, err);
     }
-    if (name && (strlen(name) > 253 || strspn(name, ALNUM "-._:") != strlen(name))) {
-        err_set(err, "\"%.60s\" should be a DNS name or an IP address", name);
+    if (name && (strlen(name) > 253 || strspn(name, ALNUM "-._") != strlen(name))) {
+        err_set(err, "\"%.60s\" should be a DNS name or an IPv4 address", name);
         return kc_bad(cluster, KC_TLS_SERVER_NAME, err);
     }
     if (take_server(out, cluster, err) != 0 || kc_copy(&out->tls_server_name, name, err) != 0)
@@ -236,6 +236,15 @@ static int take_current(struct kubeconfig *out, const struct kc_entries *entries
 
 /* ---- the whole ---- */
 
+void kubeconfig_init(struct kubeconfig *kubeconfig)
+{
+    *kubeconfig = (struct kubeconfig){.server = NULL};
+    kc_init_part(&kubeconfig->ca);
+    kc_init_part(&kubeconfig->token);
+    kc_init_part(&kubeconfig->cert);
+    kc_init_part(&kubeconfig->key);
+}
+
 void kubeconfig_release(struct kubeconfig *kubeconfig)
 {
     free(kubeconfig->server);
@@ -254,11 +263,7 @@ int kubeconfig_parse(struct kubeconfig *kubeconfig, const struct kubeconfig_text
     struct kc_entries entries = {.n = 0};
     int rc = 0;
 
-    *kubeconfig = (struct kubeconfig){NULL};
-    kc_init_part(&kubeconfig->ca);
-    kc_init_part(&kubeconfig->token);
-    kc_init_part(&kubeconfig->cert);
-    kc_init_part(&kubeconfig->key);
+    kubeconfig_init(kubeconfig);
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = kc_entries_add(&entries, &texts[i], err);
     if (rc == 0)

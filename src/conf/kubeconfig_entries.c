@@ -205,7 +205,7 @@ static int read_fields(struct mapping *item, const char *key)
 
 static int read_item(struct mapping *item, const char *key)
 {
-    struct kc_value name = {NULL};
+    struct kc_value name = {.text = NULL};
     int rc;
 
     if (strcmp(key, "name") == 0) {
@@ -297,7 +297,7 @@ static int read_list(struct kc_entries *entries, struct yaml_reader *r, enum kc_
 
 static int read_top(struct mapping *top, const char *key)
 {
-    struct kc_value value = {NULL}, *current = &top->entries->current_context;
+    struct kc_value value = {.text = NULL}, *current = &top->entries->current_context;
     int rc;
 
     for (unsigned i = 0; i < KC_SECTIONS; i++)

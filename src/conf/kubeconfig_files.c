@@ -37,6 +37,7 @@ static int add_file(struct files *files, const char *path, size_t len, struct er
 
 static int parse_files(struct kubeconfig *kubeconfig, struct files *files, int rc, struct err *err)
 {
+    kubeconfig_init(kubeconfig);
     if (rc == 0)
         rc = kubeconfig_parse(kubeconfig, files->texts, files->n, err);
     while (files->n > 0) {

@@ -103,7 +103,7 @@ int kc_take_data(struct kubeconfig_part *part, const struct kc_entry *entry, enu
 
 void kc_init_part(struct kubeconfig_part *part)
 {
-    *part = (struct kubeconfig_part){NULL};
+    *part = (struct kubeconfig_part){.origin = NULL};
     buf_init(&part->data, KUBECONFIG_MAX_BYTES);
 }
 

@@ -114,7 +114,15 @@ static int begin_source(struct setup *setup, int *exit_code, struct err *err)
 
     *exit_code = EX_CONFIG;
     setup->source = source_new(&settings, err);
-    return setup->source ? 0 : -1;
+    if (!setup->source)
+        return -1;
+    if (source_warning(setup->source)[0])
+        log_warn("the source of pods", LOG_STR("note", source_warning(setup->source)));
+    /* The same settings may lead elsewhere: a kubeconfig can have another context by now. */
+    if (setup->master->current &&
+        strcmp(source_describe(setup->source), source_describe(setup->master->current->source)) != 0)
+        setup->other_pods = true;
+    return 0;
 }
 
 struct setup *setup_new(struct master *master, struct conf *conf, int *exit_code, struct err *err)

@@ -67,6 +67,9 @@ static int set_options(struct fetch_easy *self, const struct fetch_request *requ
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver's thread that is stuck is left behind, not waited for */
+#endif
     SET(CURLOPT_MAXAGE_CONN, 55L);
     SET(CURLOPT_CONNECTTIMEOUT_MS,
         (long)(request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS));

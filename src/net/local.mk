@@ -32,6 +32,7 @@ NET_TESTS = \
 	tests/unit/net/test_fetch_where \
 	tests/unit/net/test_link \
 	tests/unit/net/test_listen \
+	tests/unit/net/test_resolver \
 	tests/unit/net/test_stream \
 	tests/unit/net/test_trust
 NET_RIG = \
@@ -60,6 +61,9 @@ tests_unit_net_test_link_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 tests_unit_net_test_listen_SOURCES = tests/unit/net/test_listen.c
 tests_unit_net_test_listen_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_listen_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
+tests_unit_net_test_resolver_SOURCES = tests/unit/net/test_resolver.c
+tests_unit_net_test_resolver_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_resolver_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 tests_unit_net_test_stream_SOURCES = tests/unit/net/test_stream.c
 tests_unit_net_test_stream_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_stream_LDADD = $(NET_LIBS) $(CRITERION_LIBS)

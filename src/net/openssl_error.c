@@ -18,7 +18,7 @@ int openssl_file_failed(struct err *err, const char *setting, const char *file)
 {
     const char *reason = openssl_reason();
 
-    err_set(err, "%s: %s: %s", setting, file, reason ? reason : "cannot be read");
+    err_set(err, "%s: %s", file, reason ? reason : "cannot be read");
     ERR_clear_error();
-    return -1;
+    return setting ? err_context(err, "%s", setting) : -1;
 }

@@ -9,7 +9,7 @@
 /* The first error's reason, a static text; NULL if there is none. */
 const char *openssl_reason(void);
 
-/* Always -1, with "SETTING: FILE: REASON". Clears the queue. */
+/* Always -1, with "SETTING: FILE: REASON", or "FILE: REASON" where setting is NULL. Clears the queue. */
 int openssl_file_failed(struct err *err, const char *setting, const char *file);
 
 #endif

@@ -30,13 +30,44 @@ struct trust {
 
 /* ---- files ---- */
 
-static int load_store(struct trust *trust, const char *ca_file, struct err *err)
+/* The setting that errors name: bytes that are given come from none. */
+#define SETTING(pem, name) ((pem) ? NULL : (name))
+
+static BIO *open_pem(const char *file, const struct buf *pem)
 {
+    return pem ? BIO_new_mem_buf(pem->data, (int)pem->len) : BIO_new_file(file, "r");
+}
+
+/* All certificates of a bundle; text between them is no fault, a damaged one is. */
+static int add_bundle(X509_STORE *store, const char *name, const struct buf *pem, struct err *err)
+{
+    BIO *in = open_pem(name, pem);
+    X509 *cert;
+    int n = 0, added = 1;
+
+    while (in && added == 1 && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
+        added = X509_STORE_add_cert(store, cert);
+        X509_free(cert);
+        n++;
+    }
+    BIO_free(in);
+    if (added != 1 || n == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+        return openssl_file_failed(err, NULL, name);
+    ERR_clear_error();
+    return 0;
+}
+
+static int load_store(struct trust *trust, const struct trust_settings *settings, struct err *err)
+{
+    const char *file = settings->ca_file;
+
     trust->store = X509_STORE_new();
     if (!trust->store)
         return err_set(err, "CA store: out of memory");
-    if (ca_file)
-        return X509_STORE_load_file(trust->store, ca_file) == 1 ? 0 : openssl_file_failed(err, "tls_ca", ca_file);
+    if (settings->ca_pem)
+        return add_bundle(trust->store, file, settings->ca_pem, err);
+    if (file)
+        return X509_STORE_load_file(trust->store, file) == 1 ? 0 : openssl_file_failed(err, "tls_ca", file);
     if (X509_STORE_set_default_paths(trust->store) != 1)
         return openssl_file_failed(err, "tls_ca", "the system's certificates");
     return 0;
@@ -44,48 +75,51 @@ static int load_store(struct trust *trust, const char *ca_file, struct err *err)
 
 /* The certificates behind the first, to the end of the file; text between them is no fault, a damaged one is.
  */
-static int load_issuers(struct trust *trust, BIO *in, const char *file, struct err *err)
+static int load_issuers(struct trust *trust, BIO *in, const char *setting, const char *file, struct err *err)
 {
     X509 *cert;
 
     while ((cert = PEM_read_bio_X509(in, NULL, NULL, NULL)))
         if (!sk_X509_push(trust->chain, cert)) {
             X509_free(cert);
-            return err_set(err, "tls_cert: %s: out of memory", file);
+            return err_set(err, "%s: out of memory", file);
         }
     if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-        return openssl_file_failed(err, "tls_cert", file);
+        return openssl_file_failed(err, setting, file);
     ERR_clear_error();
     return 0;
 }
 
-static int load_chain(struct trust *trust, const char *file, struct err *err)
+static int load_chain(struct trust *trust, const struct trust_settings *settings, struct err *err)
 {
-    BIO *in = BIO_new_file(file, "r");
+    const char *file = settings->cert_file, *setting = SETTING(settings->cert_pem, "tls_cert");
+    BIO *in = open_pem(file, settings->cert_pem);
     int rc;
 
     trust->cert = in ? PEM_read_bio_X509_AUX(in, NULL, NULL, NULL) : NULL;
     trust->chain = sk_X509_new_null();
     if (trust->cert && trust->chain)
-        rc = load_issuers(trust, in, file, err);
+        rc = load_issuers(trust, in, setting, file, err);
     else
-        rc = openssl_file_failed(err, "tls_cert", file);
+        rc = openssl_file_failed(err, setting, file);
     BIO_free(in);
     return rc;
 }
 
-static int load_key(struct trust *trust, const char *file, struct err *err)
+static int load_key(struct trust *trust, const struct trust_settings *settings, struct err *err)
 {
-    BIO *in = BIO_new_file(file, "r");
+    const char *file = settings->key_file, *setting = SETTING(settings->key_pem, "tls_key");
+    BIO *in = open_pem(file, settings->key_pem);
     char no_passphrase[] = ""; /* an encrypted key is an error, not a question on the terminal */
 
     trust->key = in ? PEM_read_bio_PrivateKey(in, NULL, NULL, no_passphrase) : NULL;
     BIO_free(in);
     if (!trust->key)
-        return openssl_file_failed(err, "tls_key", file);
+        return openssl_file_failed(err, setting, file);
     if (X509_check_private_key(trust->cert, trust->key) != 1) {
         ERR_clear_error();
-        return err_set(err, "tls_key: %s: is not the key of tls_cert", file);
+        err_set(err, "%s: is not the key of %s", file, settings->cert_pem ? settings->cert_file : "tls_cert");
+        return setting ? err_context(err, "%s", setting) : -1;
     }
     return 0;
 }
@@ -102,10 +136,10 @@ struct trust *trust_new(const struct trust_settings *settings, struct err *err)
     trust->users = 1;
     trust->verify = settings->verify;
     ERR_clear_error();
-    if (load_store(trust, settings->ca_file, err) == 0)
-        rc = settings->cert_file ? load_chain(trust, settings->cert_file, err) : 0;
+    if (load_store(trust, settings, err) == 0)
+        rc = settings->cert_file ? load_chain(trust, settings, err) : 0;
     if (rc == 0 && settings->cert_file)
-        rc = load_key(trust, settings->key_file, err);
+        rc = load_key(trust, settings, err);
     if (rc < 0) {
         trust_free(trust);
         trust = NULL;

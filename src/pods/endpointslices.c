@@ -162,6 +162,7 @@ static struct source *slices_open(const struct source_settings *settings, struct
     snprintf(self->feed.source.description, sizeof(self->feed.source.description),
              "endpointslices: service %.253s/%.63s at %.200s", kube_client_namespace(self->feed.client),
              settings->conf->service, kube_client_url(self->feed.client));
+    err_set(&self->feed.source.warning, "%s", kube_client_warning(self->feed.client));
     return &self->feed.source;
 }
 

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way to the API server: where it is, whom to trust, who we are. In a cluster these are the environment
- * and the files of the ServiceAccount, which the kubelet swaps: both are read anew for each request, so that
- * a token is held only while a request is made of it, and a new CA is in force with the next request.
- * Several requests may be under way at once (a list, watches).
- * https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+ * Requests to the API server, with the credentials that kube_access.h finds. Several may be under way at once
+ * (a list, watches). Files of credentials are read anew for each.
  */
 #ifndef SYNCER_SRC_PODS_KUBE_CLIENT_H
 #define SYNCER_SRC_PODS_KUBE_CLIENT_H
@@ -37,9 +34,12 @@ const char *kube_client_url(const struct kube_client *client);
 /* The one of the configuration, else what the credentials come with. Borrowed. */
 const char *kube_client_namespace(const struct kube_client *client);
 
+/* What a person should know although it is no error, for the log: "" = nothing. Borrowed. */
+const char *kube_client_warning(const struct kube_client *client);
+
 /* GET. *handle is set until the end, as with fetch_start(). A 401 is not handed on the first time: the
- * request is made again with the token as it is by then. `events` as in fetch.h, borrowed. 0, or -1 with the
- * reason and no event. */
+ * request is made again with the credentials as they are by then. `events` as in fetch.h, borrowed. 0, or -1
+ * with the reason and no event. */
 int kube_client_get(struct kube_client *client, const struct kube_get *get, const struct fetch_events *events,
                     void *arg, struct kube_request **handle, struct err *err);
 /* Ends it without on_done; also from within its own on_head and on_data. *handle may be NULL; it is NULL

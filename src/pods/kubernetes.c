@@ -275,6 +275,7 @@ static struct source *kube_open(const struct source_settings *settings, struct e
     snprintf(self->feed.source.description, sizeof(self->feed.source.description),
              "kubernetes: deployment %.253s/%.253s at %.200s", kube_client_namespace(self->feed.client),
              settings->conf->deployment, kube_client_url(self->feed.client));
+    err_set(&self->feed.source.warning, "%s", kube_client_warning(self->feed.client));
     return &self->feed.source;
 }
 

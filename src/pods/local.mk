@@ -3,6 +3,8 @@ noinst_LIBRARIES += src/pods/libpods.a
 src_pods_libpods_a_SOURCES = \
 	include/syncer/pods/source.h \
 	src/pods/endpointslices.c \
+	src/pods/kube_access.c \
+	src/pods/kube_access.h \
 	src/pods/kube_client.c \
 	src/pods/kube_client.h \
 	src/pods/kube_events.c \
@@ -11,8 +13,12 @@ src_pods_libpods_a_SOURCES = \
 	src/pods/kube_feed.h \
 	src/pods/kube_list.c \
 	src/pods/kube_list.h \
+	src/pods/kube_mount.c \
+	src/pods/kube_mount.h \
 	src/pods/kube_objects.c \
 	src/pods/kube_objects.h \
+	src/pods/kube_part.c \
+	src/pods/kube_part.h \
 	src/pods/kube_records.c \
 	src/pods/kube_records.h \
 	src/pods/kube_reflector.c \
@@ -29,6 +35,7 @@ src_pods_libpods_a_SOURCES = \
 
 if HAVE_CRITERION
 PODS_TESTS = \
+	tests/unit/pods/test_kube_access \
 	tests/unit/pods/test_kube_events \
 	tests/unit/pods/test_kube_list \
 	tests/unit/pods/test_kube_objects \
@@ -38,6 +45,9 @@ PODS_TESTS = \
 	tests/unit/pods/test_static
 check_PROGRAMS += $(PODS_TESTS)
 TESTS += $(PODS_TESTS)
+tests_unit_pods_test_kube_access_SOURCES = tests/unit/pods/test_kube_access.c
+tests_unit_pods_test_kube_access_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_kube_access_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 tests_unit_pods_test_kube_events_SOURCES = tests/unit/pods/test_kube_events.c tests/unit/pods/kube_rig.h tests/unit/wire/guarded.h
 tests_unit_pods_test_kube_events_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_kube_events_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)

@@ -46,3 +46,8 @@ const char *source_describe(const struct source *source)
 {
     return source->description;
 }
+
+const char *source_warning(const struct source *source)
+{
+    return source->warning.text;
+}

@@ -20,6 +20,7 @@ struct source {
     const struct source_events *events; /* borrowed */
     void *arg;
     char description[SOURCE_DESCRIPTION_BYTES];
+    struct err warning; /* "" = none */
 };
 
 extern const struct source_kind source_static;

@@ -41,8 +41,11 @@ struct kubeconfig_text {
     size_t len;
 };
 
+/* Empty: nothing is in it, and kubeconfig_release() may be called. */
+void kubeconfig_init(struct kubeconfig *kubeconfig);
+
 /* Reads texts as if they were one file; where two have the same entry, the first one's counts. 0, or -1 with the reason
- * ("NAME:LINE: KEY: ..."); then there is nothing to release. */
+ * ("NAME:LINE: KEY: ..."); then it is empty. */
 int kubeconfig_parse(struct kubeconfig *kubeconfig, const struct kubeconfig_text *texts, size_t n, struct err *err);
 
 /* kubeconfig_parse() of a file. */
@@ -52,6 +55,7 @@ int kubeconfig_read(struct kubeconfig *kubeconfig, const char *path, struct err 
  * over as long as there is one. */
 int kubeconfig_read_list(struct kubeconfig *kubeconfig, const char *paths, struct err *err);
 
+/* Wipes and frees what is in it; it is empty then. */
 void kubeconfig_release(struct kubeconfig *kubeconfig);
 
 #endif

@@ -44,7 +44,7 @@ struct fetch_result {
     enum fetch_end end;
     int status;             /* 0 if no head came */
     int64_t retry_after_ms; /* of Retry-After in seconds, bounded to 1 h; -1 = none */
-    char reason[256];       /* for a person; "" when complete */
+    char reason[400];       /* for a person; "" when complete */
 };
 
 struct fetch_events {

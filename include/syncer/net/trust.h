@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include <syncer/base/buf.h>
 #include <syncer/base/err.h>
 
 struct trust;
@@ -18,6 +19,8 @@ struct trust_settings {
     const char *ca_file;   /* PEM bundle; NULL = the system's */
     const char *cert_file; /* PEM chain shown to the other side, with key_file; NULL = none */
     const char *key_file;
+    /* What would be in those files; where it is given, the file's name only tells a person what it is. */
+    const struct buf *ca_pem, *cert_pem, *key_pem;
 };
 
 /* Reads all files. NULL with the reason, which names file and setting. */

@@ -81,4 +81,7 @@ void source_refresh(struct source *source);
 /* For status pages, such as "kubernetes: deployment default/gw at https://10.0.0.1:443" or "static: 3 pods". Borrowed. */
 const char *source_describe(const struct source *source);
 
+/* What a person should know although it is no error (a server that nothing proves, say): "" = nothing. Borrowed. */
+const char *source_warning(const struct source *source);
+
 #endif

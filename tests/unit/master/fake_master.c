@@ -35,6 +35,12 @@ const char *source_describe(const struct source *source)
     return "fake";
 }
 
+const char *source_warning(const struct source *source)
+{
+    (void)source;
+    return "";
+}
+
 /* ---- the master ---- */
 
 void fake_setup_init(struct setup *setup)

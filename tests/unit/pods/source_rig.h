@@ -210,6 +210,8 @@ static void start_rig(const char *source)
     struct err err = {""};
 
     fake_start();
+    unsetenv("KUBECONFIG");
+    setenv("HOME", "/nonexistent", 1);
     setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1", 1);
     setenv("KUBERNETES_SERVICE_PORT", fake.port, 1);
     read_conf(source);
