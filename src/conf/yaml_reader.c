@@ -106,8 +106,7 @@ static int next_two(struct yaml_reader *r)
 
 int yaml_reader_begin(struct yaml_reader *r)
 {
-    if (yaml_reader_next(r) != 0 ||
-        yaml_reader_next(r) != 0) /* the stream's beginning, then the document's */
+    if (next_two(r) != 0) /* the stream's beginning, then the document's */
         return -1;
     if (r->state->event.type == YAML_STREAM_END_EVENT)
         return 0;

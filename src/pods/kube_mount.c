@@ -20,7 +20,7 @@ static int write_url(struct buf *url, const char *host, const char *port, struct
     char *end;
     long number;
 
-    if (!port || !port[0])
+    if (!host || !port || !port[0])
         return err_set(err, "KUBERNETES_SERVICE_PORT is not set, as it is in every pod of a cluster");
     number = strtol(port, &end, 10);
     if (*end || number < 1 || number > 65535)

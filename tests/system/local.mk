@@ -2,6 +2,7 @@
 # System tests: the real binary before real nginx. A script is one test program, each test function one case.
 SYSTEM_TESTS = \
 	tests/system/test_kubernetes.py \
+	tests/system/test_kubeconfig.py \
 	tests/system/test_life.py \
 	tests/system/test_admin.py \
 	tests/system/test_allow.py \

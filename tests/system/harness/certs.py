@@ -35,7 +35,8 @@ class Certs:
         cert, key = self._path(host + ".pem"), self._path(host + ".key")
         if os.path.exists(cert):
             return cert, key
-        return self.signed(host, f"/CN={host}", f"subjectAltName={'IP' if host.replace('.', '').isdigit() else 'DNS'}:{host}")
+        kind = "IP" if ":" in host or host.replace(".", "").isdigit() else "DNS"
+        return self.signed(host, f"/CN={host}", f"subjectAltName={kind}:{host}")
 
     def signed(self, name, subject, *extensions):
         """(certificate, key) for `subject`, signed by the CA."""

@@ -5,6 +5,7 @@ import copy
 import http.server
 import json
 import os
+import socket
 import ssl
 import sys
 import tempfile
@@ -83,6 +84,10 @@ class _Server(http.server.ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 class Kube:
     """`phase` is a set of recordings such as "v1.36-1-settled". `faults` maps a step (deployment, replicasets, pods) to a
     function that answers in its place; `page` cuts lists into pages of so many items.
@@ -90,7 +95,7 @@ class Kube:
     A watch is told what is pushed with a version above its own, and is silent otherwise, as a real one that was begun from a
     version that is still to come; `watch_faults` are like `faults`. `watched` holds (step, resourceVersion) of each."""
 
-    def __init__(self, folder, certs, address):
+    def __init__(self, folder, certs, address, client_ca=None):
         self.token, self.phase, self.faults, self.page, self.chunks = "token-of-the-account-1", "v1.36-1-settled", {}, 0, 0
         self.asked, self.agents = [], set()
         self.watch_faults, self.watched, self.watching = {}, [], {}
@@ -98,12 +103,16 @@ class Kube:
         self._events, self._ends, self._closed = [], [], False
         self.objects, self.version = None, 0
         self.folder = tempfile.mkdtemp(prefix="serviceaccount.", dir=folder)
-        self._server = _Server((address, 0), _Handler)
+        self._server = (_Server6 if ":" in address else _Server)((address, 0), _Handler)
         self._server.kube = self
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*certs.issued(address))
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*certs.issued(address))
+        if client_ca:
+            self.context.verify_mode = ssl.CERT_OPTIONAL
+            self.context.load_verify_locations(client_ca)
+        self.tokens, self.subjects = [], []  # of each request
         # The handshake is the handler's: one that hangs holds nobody up.
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self._server.socket = self.context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.address, self.port = address, self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._write_account(certs)
@@ -141,7 +150,7 @@ class Kube:
         step = "deployment" if "deployments" in parts[-2:] else parts[-1]
         (self.watched if watch else self.asked).append((step, query.get("resourceVersion", "")) if watch else step)
         self.agents.add(request.headers["User-Agent"])
-        if request.headers["Authorization"] != f"Bearer {self.token}":
+        if not self._knows(request):
             request.reply(401, recording("pods-list-401.json"))
         elif watch:
             self.watch_faults.get(step, self.answer_watch)(request)
@@ -153,6 +162,13 @@ class Kube:
             request.reply(404, recording("deployment-get-404.json"))
         else:
             self._answer_recorded(request, step, query)
+
+    def _knows(self, request):
+        """The token's bearer, or who has a certificate of the CA for clients."""
+        token, cert = request.headers["Authorization"], request.connection.getpeercert()
+        self.tokens.append((token or "").removeprefix("Bearer "))
+        self.subjects.append(dict(entry[0] for entry in cert["subject"])["commonName"] if cert else None)
+        return token == f"Bearer {self.token}" or cert
 
     def _answer_recorded(self, request, step, query):
         body = self._body(step)
