@@ -102,13 +102,6 @@ void api_release(struct api *api)
 
 /* ---- the lines ---- */
 
-static const char *client_of(const struct http_exchange *x, char out[ADDR_TEXT_BYTES])
-{
-    const struct addr *peer = http_exchange_peer(x);
-
-    return peer->family ? addr_format(peer, out) : "unix";
-}
-
 static bool is_waiting(const struct check_peer_result *peer)
 {
     return peer->outcome == PROBE_PRESENT || peer->outcome == PROBE_ABSENT;
@@ -167,7 +160,7 @@ void api_log_verdict(struct api *api, const struct http_exchange *x, const struc
                                          : "the token is not on all pods",
            LOG_STR("status", verdict_name(verdict)), LOG_STR("pods", counts),
            LOG_INT("ms", check_duration_ns(check) / NS_PER_MS), LOG_STR("origin", origin),
-           LOG_STR("request_id", http_exchange_id(x)), LOG_STR("client", client_of(x, client)),
+           LOG_STR("request_id", http_exchange_id(x)), LOG_STR("client", http_exchange_client(x, client)),
            LOG_OPT("expect", check_expects_absent(check) ? "absent" : ""), LOG_OPT("hint", hint),
            LOG_OPT("missing", pods.failed ? "too long to be named" : buf_str(&pods)));
     buf_release(&pods);
@@ -180,6 +173,6 @@ void api_log_error(struct api *api, const struct http_exchange *x, enum api_erro
     if (!may_log(api, VERDICTS + (size_t)error))
         return;
     LOG_AT(error_levels[error], "no verdict", LOG_STR("error", api_error_name(error)),
-           LOG_STR("reason", detail), LOG_STR("client", client_of(x, client)),
+           LOG_STR("reason", detail), LOG_STR("client", http_exchange_client(x, client)),
            LOG_OPT("request_id", http_exchange_id(x)));
 }

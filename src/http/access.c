@@ -54,13 +54,6 @@ static const char *mask(const struct http_exchange *x, char out[PATH_SHOWN_BYTES
     return out;
 }
 
-static const char *client_of(const struct http_exchange *x, char out[ADDR_TEXT_BYTES])
-{
-    const struct addr *peer = http_exchange_peer(x);
-
-    return peer->family ? addr_format(peer, out) : "unix";
-}
-
 void access_log(const struct http_exchange *x)
 {
     const struct http_request *req = &x->req;
@@ -73,7 +66,7 @@ void access_log(const struct http_exchange *x)
     if (req->line_done && req->query.off > 0)
         query = x->query_shown ? http_exchange_bytes(x) + req->query.off : "*";
     /* The loop's clock stands still while a handler works. */
-    log_info("request", LOG_STR("client", client_of(x, client)), LOG_STR("method", method ? method : "*"),
+    log_info("request", LOG_STR("client", http_exchange_client(x, client)), LOG_STR("method", method ? method : "*"),
              LOG_STR("path", path),
              (struct log_field){
                  .key = query ? "query" : NULL, .str = query, .len = x->query_shown ? req->query.len : 1},

@@ -236,6 +236,13 @@ const struct addr *http_exchange_peer(const struct http_exchange *x)
     return &x->conn->stream.peer;
 }
 
+const char *http_exchange_client(const struct http_exchange *x, char out[ADDR_TEXT_BYTES])
+{
+    const struct addr *peer = http_exchange_peer(x);
+
+    return peer->family ? addr_format(peer, out) : "unix";
+}
+
 void http_exchange_set_data(struct http_exchange *x, void *data)
 {
     x->data = data;

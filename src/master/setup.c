@@ -37,8 +37,8 @@ static unsigned quota_cpus(void)
 
     buf_init(&text, 256);
     if (fd_read_file("/sys/fs/cgroup/cpu.max", &text, NULL) == 0)
-        (void)sscanf(buf_str(&text), "%lu %lu", &quota,
-                     &period); /* NOLINT(cert-err34-c): the kernel wrote it */
+        /* The kernel wrote it. NOLINTNEXTLINE(cert-err34-c) */
+        (void)sscanf(buf_str(&text), "%lu %lu", &quota, &period);
     buf_release(&text);
     return period > 0 ? (unsigned)((quota + period - 1) / period) : 0;
 }

@@ -14,6 +14,8 @@
 #define REQUEST_HEAD_MAX 8192
 #define ADMIN_CONNECTIONS 256 /* a worker: health probes, scrapers, some people */
 #define SHAKE_LINES 10 /* a second in the log */
+#define UNASKED_LINES_PER_SECOND 1
+#define UNPROTECTED_LINES_PER_SECOND 10
 #define MAX_OPENING 8                              /* cold connects at a time: each costs a handshake */
 #define UNVERIFIED_MAX_AGE_NS (INT64_C(300) * NS_PER_S)  /* an old address may be somebody else's, and nothing would tell */
 
@@ -40,18 +42,25 @@ static void on_up(void *arg, const struct pool_pod *pod)
 
 static void on_unasked(void *arg, const struct pool_pod *pod)
 {
-    (void)arg;
-    log_warn("pod sent what nobody had asked for: the connection is closed", LOG_STR("pod", pool_pod_name(pod)));
+    struct worker *worker = arg;
+
+    /* Each is counted by a metric; such a pod does it with every answer. */
+    if (log_limit_pass(&worker->unasked, loop_now_ns(worker->loop), UNASKED_LINES_PER_SECOND))
+        log_warn("pod sent what nobody had asked for: the connection is closed", LOG_STR("pod", pool_pod_name(pod)),
+                 LOG_SOME("not_told_before", log_limit_take(&worker->unasked)));
 }
 
 static void on_unprotected(void *arg, const struct pool_pod *pod)
 {
-    const struct worker *worker = arg;
+    struct worker *worker = arg;
     bool fails = worker->conf.control_probe == CONF_CONTROL_FAIL;
 
+    if (!log_limit_pass(&worker->unprotected, loop_now_ns(worker->loop), UNPROTECTED_LINES_PER_SECOND))
+        return; /* where the path is wrong, it is so on all pods; /v1/pods and a metric have each */
     log_error(fails ? "pod says 200 to a token that nobody has: it counts as failed until it refuses one"
                     : "pod says 200 to a token that nobody has: every token looks present there, and checks say so",
-              LOG_STR("pod", pool_pod_name(pod)), LOG_STR("path", worker->conf.path));
+              LOG_STR("pod", pool_pod_name(pod)), LOG_STR("path", worker->conf.path),
+              LOG_SOME("not_told_before", log_limit_take(&worker->unprotected)));
 }
 
 static void on_protected(void *arg, const struct pool_pod *pod)

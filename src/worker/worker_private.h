@@ -27,6 +27,7 @@ struct worker {
     struct loop_timer log, beat, warm, idle, end;
     struct vitals vitals;
     int64_t started_ns;
+    struct log_limit unasked, unprotected; /* of lines about pods that do what they should not */
     bool leaving;
     int exit_code;
 

@@ -48,8 +48,12 @@ static inline struct log_field log_opt_field(const char *key, const char *str)
 #define LOG_OPT(k, s) log_opt_field((k), (s))
 #define LOG_BYTES(k, s, n) ((struct log_field){.key = (k), .str = (s), .len = (n)})
 #define LOG_INT(k, n) ((struct log_field){.key = (k), .num = (int64_t)(n)})
-/* Left out when it is 0. */
-#define LOG_SOME(k, n) ((struct log_field){.key = (n) ? (k) : NULL, .num = (int64_t)(n)})
+/* A number that is left out when it is 0. */
+static inline struct log_field log_some_field(const char *key, int64_t num)
+{
+    return (struct log_field){.key = num != 0 ? key : NULL, .num = num};
+}
+#define LOG_SOME(k, n) log_some_field((k), (int64_t)(n))
 /* A time of `us` microseconds, written in ms. */
 #define LOG_MS(k, us) ((struct log_field){.key = (k), .num = (int64_t)(us), .thousandths = true})
 

@@ -31,6 +31,9 @@ int64_t http_exchange_began_ns(const struct http_exchange *x);
 /* The client's address; family 0 on a unix socket. */
 const struct addr *http_exchange_peer(const struct http_exchange *x);
 
+/* The same for the log: "unix" on a unix socket. */
+const char *http_exchange_client(const struct http_exchange *x, char out[ADDR_TEXT_BYTES]);
+
 /* A place for the handler's own pointer. */
 void http_exchange_set_data(struct http_exchange *x, void *data);
 void *http_exchange_data(const struct http_exchange *x);
