@@ -70,8 +70,11 @@ tests_unit_pods_test_static_SOURCES = tests/unit/pods/test_static.c
 tests_unit_pods_test_static_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_static_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 if HAVE_SYSTEM_TESTS
-check_PROGRAMS += tests/unit/pods/test_endpointslices tests/unit/pods/test_source tests/unit/pods/test_kube_watch
-TESTS += tests/unit/pods/test_endpointslices tests/unit/pods/test_source tests/unit/pods/test_kube_watch
+check_PROGRAMS += tests/unit/pods/test_endpointslices tests/unit/pods/test_kube_reflector tests/unit/pods/test_source tests/unit/pods/test_kube_watch
+TESTS += tests/unit/pods/test_endpointslices tests/unit/pods/test_kube_reflector tests/unit/pods/test_source tests/unit/pods/test_kube_watch
+tests_unit_pods_test_kube_reflector_SOURCES = tests/unit/pods/test_kube_reflector.c tests/unit/pods/source_rig.h
+tests_unit_pods_test_kube_reflector_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_kube_reflector_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 tests_unit_pods_test_endpointslices_SOURCES = tests/unit/pods/test_endpointslices.c tests/unit/pods/source_rig.h
 tests_unit_pods_test_endpointslices_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_endpointslices_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)

@@ -4,7 +4,7 @@
 # address,undefined), with libFuzzer: `make fuzz` gives each FUZZ_SECONDS. What it finds new stays below fuzz/ in the build
 # folder; an input that breaks a target goes into its corpus.
 # A target more: its name here, and its lines below.
-FUZZ_TARGETS = conf_yaml http_request http_response json_read json_stream kubeconfig log_line
+FUZZ_TARGETS = conf_yaml http_request http_response json_read json_stream kube_events kubeconfig log_line
 FUZZ_SECONDS = 60
 FUZZ_FLAGS = -max_len=20000 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1
 
@@ -14,6 +14,7 @@ FUZZ_REPLAYS = \
 	tests/fuzz/replay_http_response \
 	tests/fuzz/replay_json_read \
 	tests/fuzz/replay_json_stream \
+	tests/fuzz/replay_kube_events \
 	tests/fuzz/replay_kubeconfig \
 	tests/fuzz/replay_log_line
 check_PROGRAMS += $(FUZZ_REPLAYS)
@@ -35,6 +36,9 @@ tests_fuzz_replay_json_read_LDADD = $(WIRE_LIBS)
 tests_fuzz_replay_json_stream_SOURCES = tests/fuzz/fuzz_json_stream.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_replay_json_stream_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"json_stream"'
 tests_fuzz_replay_json_stream_LDADD = $(WIRE_LIBS)
+tests_fuzz_replay_kube_events_SOURCES = tests/fuzz/fuzz_kube_events.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_replay_kube_events_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"kube_events"'
+tests_fuzz_replay_kube_events_LDADD = $(PODS_LIBS)
 tests_fuzz_replay_kubeconfig_SOURCES = tests/fuzz/fuzz_kubeconfig.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_replay_kubeconfig_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"kubeconfig"'
 tests_fuzz_replay_kubeconfig_LDADD = $(CONF_LIBS)
@@ -63,6 +67,10 @@ EXTRA_PROGRAMS += tests/fuzz/fuzz_json_stream
 tests_fuzz_fuzz_json_stream_SOURCES = tests/fuzz/fuzz_json_stream.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_json_stream_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_json_stream_LDADD = $(WIRE_LIBS)
+EXTRA_PROGRAMS += tests/fuzz/fuzz_kube_events
+tests_fuzz_fuzz_kube_events_SOURCES = tests/fuzz/fuzz_kube_events.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_kube_events_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_kube_events_LDADD = $(PODS_LIBS)
 EXTRA_PROGRAMS += tests/fuzz/fuzz_kubeconfig
 tests_fuzz_fuzz_kubeconfig_SOURCES = tests/fuzz/fuzz_kubeconfig.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_kubeconfig_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer

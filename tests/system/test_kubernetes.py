@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The source `kubernetes` against an API server that replays recordings of real ones: which pods count, and that nothing
 that goes wrong is ever taken for an empty list."""
+import os
 import signal
 import sys
+import threading
 import time
 
 from harness import kube, proc, tap
@@ -213,6 +215,59 @@ def test_an_unknown_origin_has_the_list_read_again(t):
         syncer.check("t", "no-such-pod")
     assert api.asked.count("deployment") == 3, api.asked
     assert time.monotonic() - began < 25  # else the 30 s could be over
+
+
+def test_a_new_pod_is_known_by_the_watch_alone(t):
+    api, syncer = start(t, scrape_interval=60000, setup=lambda api: api.live())
+    wait_counting(syncer, 2, 3, 4)
+    proc.wait_until(lambda: syncer.get("/v1/status").json()["watch"] == "on", 10)
+    began, reads, age = time.monotonic(), len(api.asked), table(syncer)["age_ms"]
+    api.put("pods", api.pod("another", "127.0.0.9"))
+    wait_counting(syncer, 2, 3, 4, 9)
+    assert time.monotonic() - began < 1
+    api.put("pods", api.pod("another", "127.0.0.10"))
+    wait_counting(syncer, 2, 3, 4, 10)
+    assert len(api.asked) == reads, "no read was needed"
+    assert table(syncer)["age_ms"] >= age, "nothing but a read makes the table younger"
+    text = syncer.get("/metrics").body.decode()
+    assert 'syncer_watches{state="on"} 3' in text and "syncer_watch_events_total 3" in text, text
+
+
+def test_without_the_verb_watch_it_polls_and_says_so_once(t):
+    def setup(api):
+        api.live()
+        api.watch_faults = dict.fromkeys(("deployment", "replicasets", "pods"), fault(403, kube.recording("pods-watch-403.json")))
+    api, syncer = start(t, setup=setup)
+    for resource in ("deployments", "replicasets", "pods"):
+        wait_failed(syncer, "can't be watched", f"verb watch on resource {resource} of apiGroup")
+    assert syncer.get("/v1/status").json()["watch"] == "forbidden"
+    watched = len(api.watched)
+    api.put("pods", api.pod("another", "127.0.0.9"))
+    wait_counting(syncer, 2, 3, 4, 9)
+    assert len(api.watched) == watched and syncer.log().count("can't be watched") == 3, syncer.log()
+
+
+def test_a_server_that_hangs_holds_nobody_up(t):
+    def hang(request):
+        over.wait()
+        request.close_connection = True
+    over = threading.Event()
+    try:
+        api, syncer = start(t)
+        api.faults = dict.fromkeys(("deployment", "replicasets", "pods"), hang)
+        api.watch_faults = dict(api.faults)
+        for step in ("deployment", "replicasets", "pods"):
+            api.end_watches(step)
+        asked = len(api.asked)
+        proc.wait_until(lambda: len(api.asked) > asked, 10, why="no list hangs")
+        old = syncer.workers()
+        os.kill(old[0], signal.SIGKILL)
+        proc.wait_until(lambda: len(set(syncer.workers()) - set(old)) == 1, 5, why="no other worker")
+        began = time.monotonic()
+        syncer.stop()
+        assert time.monotonic() - began < 5
+    finally:
+        over.set()
 
 
 def test_no_secret_is_written(t):

@@ -159,14 +159,14 @@ static void on_failed(void *arg, const struct source_failure *failure)
 
 static const struct source_events events = {on_begin, on_list, on_failed, on_update, on_watch, on_notice};
 
-static struct source *start(struct err *err)
+static inline struct source *start(struct err *err)
 {
     struct source_settings settings = {&conf, "syncer/test", loop, &events, NULL};
 
     return source_new(&settings, err);
 }
 
-static struct source *start_well(void)
+static inline struct source *start_well(void)
 {
     struct err err = {""};
     struct source *source = start(&err);
@@ -176,7 +176,7 @@ static struct source *start_well(void)
 }
 
 /* Turns until one more read has ended; true if it brought a list. */
-static bool read_ends(void)
+static inline bool read_ends(void)
 {
     int lists = seen.lists, failures = seen.failures;
 
@@ -186,7 +186,7 @@ static bool read_ends(void)
 }
 
 /* The same of a read that need not be waited for. */
-static bool read_again(struct source *source)
+static inline bool read_again(struct source *source)
 {
     source_refresh(source);
     return read_ends();
