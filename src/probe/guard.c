@@ -19,9 +19,9 @@
 #define LOOK_NS (250 * NS_PER_MS) /* am I the one, and is somebody due? */
 #define SOON_NS (10 * NS_PER_MS)  /* not all pods have been looked at yet */
 #define EVERY_MS 60000u
-#define AGAIN_NS (5 * NS_PER_S) /* after a probe that neither 200 nor 401 answered */
-#define ASKS_MAX 8              /* under way */
-#define LOOKED_AT_MAX 512       /* pods in one turn */
+#define AGAIN_MIN_NS NS_PER_S /* after a probe that neither 200 nor 401 answered; doubled up to EVERY_MS */
+#define ASKS_MAX 8            /* under way */
+#define LOOKED_AT_MAX 512     /* pods in one turn */
 
 struct ask {
     struct probe probe;
@@ -102,6 +102,14 @@ static void note(struct guard *guard, const struct pool_pod *pod, enum scoreboar
         guard->events->on_protected(guard->arg, pod);
 }
 
+/* Soon at first: with control_probe: fail checks wait for it. */
+static int64_t again_ns(struct pool_pod *pod)
+{
+    int64_t wait = AGAIN_MIN_NS << (pod->control_failures < 6 ? pod->control_failures++ : 6);
+
+    return wait < EVERY_MS * NS_PER_MS ? wait : EVERY_MS * NS_PER_MS;
+}
+
 static void on_answered(struct probe *probe)
 {
     struct ask *ask = container_of(probe, struct ask, probe);
@@ -110,11 +118,12 @@ static void on_answered(struct probe *probe)
     int64_t now = loop_now_ns(guard->settings.loop);
 
     if (probe->outcome == PROBE_PRESENT || probe->outcome == PROBE_ABSENT) {
+        pod->control_failures = 0;
         note(guard, pod, probe->outcome == PROBE_PRESENT ? SCOREBOARD_UNPROTECTED : SCOREBOARD_PROTECTED);
         pod->control_due_ns = now + (ask->first ? 1 + random_below(EVERY_MS) : EVERY_MS) * NS_PER_MS;
     } else {
         scoreboard_add(guard->settings.board, METRIC_CONTROL_FAILED, 1);
-        pod->control_due_ns = now + AGAIN_NS; /* what was found before stands */
+        pod->control_due_ns = now + again_ns(pod); /* what was found before stands */
     }
     ask->pod = NULL;
     pool_pod_drop(pod);
@@ -160,6 +169,8 @@ static int begin_ask(struct ask *ask, struct pool_pod *pod)
     pool_pod_hold(pod);
     ask->pod = pod;
     ask->first = pod->control_duty != ask->guard->duty;
+    if (ask->first)
+        pod->control_failures = 0;
     pod->control_duty = ask->guard->duty;
     pod->control_due_ns = INT64_MAX;
     probe_start(&ask->probe, pod, text, INT64_MAX);

@@ -417,18 +417,21 @@ bool pool_pod_is_proven(const struct pool_pod *pod)
     return seen.proven_generation >= pod->pool->settings.generation;
 }
 
-/* All blocks are looked through, some us: hence once a second for those that are as they should be. */
+#define GUARD_LOOK_NS NS_PER_S          /* while it is as it should be */
+#define GUARD_LOOK_SOON_NS (20 * NS_PER_MS)
+
+/* All blocks are looked through, which a check of a thousand pods should not do for each of them. */
 enum scoreboard_guard pool_pod_guard(struct pool_pod *pod)
 {
     int64_t now = loop_now_ns(pod->pool->settings.loop);
     struct scoreboard_pod seen;
 
-    if (pod->guard == SCOREBOARD_PROTECTED && now < pod->guard_look_ns)
+    if (now < pod->guard_look_ns)
         return pod->guard;
     scoreboard_pod(pod->pool->settings.board, pod->id, &seen);
     if (seen.guard != SCOREBOARD_GUARD_UNKNOWN && seen.guard_generation >= pod->pool->settings.generation)
         pod->guard = seen.guard;
-    pod->guard_look_ns = now + NS_PER_S;
+    pod->guard_look_ns = now + (pod->guard == SCOREBOARD_PROTECTED ? GUARD_LOOK_NS : GUARD_LOOK_SOON_NS);
     return pod->guard;
 }
 

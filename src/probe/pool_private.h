@@ -57,9 +57,10 @@ struct pool_pod {
     int64_t distrust_until_ns;     /* it has sent what nobody asked for: no connection is kept meanwhile */
 
     uint32_t control_duty;         /* in which duty of guard.c it was last asked; 0 = in none */
+    uint32_t control_failures;     /* in a row */
     int64_t control_due_ns;        /* of its next control probe in that; INT64_MAX while one is under way */
     enum scoreboard_guard guard;   /* what the last one found, as far as this worker has looked */
-    int64_t guard_look_ns;         /* while PROTECTED: when to look again */
+    int64_t guard_look_ns;         /* when to look again */
 
     struct pool_link *links;       /* ring-free list: first */
     uint32_t n_links, n_opening, n_idle;

@@ -71,7 +71,7 @@ bool pool_pod_is_down(const struct pool_pod *pod);
 /* It has answered 200 to some real token, of whichever worker, since the last reload. */
 bool pool_pod_is_proven(const struct pool_pod *pod);
 /* What the last control probe found, of whichever worker, under this configuration or a newer one. That a pod is
- * protected may be known for a second longer than it is true. */
+ * protected may be known for a second longer than it is true, anything else for 20 ms. */
 enum scoreboard_guard pool_pod_guard(struct pool_pod *pod);
 uint64_t pool_pod_id(const struct pool_pod *pod);
 const char *pool_pod_name(const struct pool_pod *pod);

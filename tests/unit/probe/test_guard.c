@@ -147,6 +147,24 @@ Test(guard, another_answer_tells_nothing)
     guard_close();
 }
 
+/* With `fail` checks wait for it, so not a minute; and ever less often, if it goes on. */
+Test(guard, after_another_answer_it_is_asked_again_soon)
+{
+    int64_t began;
+
+    rig_open(&rig, NULL);
+    rig_pod(&rig, {NULL, FAKE_RESET}, SAY("HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"), SAY(NO));
+    rig_publish(&rig);
+    rig_until(&rig, pool_is_warm(rig.pool));
+    guard_open();
+    rig_until(&rig, rig_count(&rig, METRIC_CONTROL_FAILED) == 1);
+    began = clock_now_ns();
+    rig_until(&rig, found(0) == SCOREBOARD_PROTECTED);
+    cr_expect_geq(clock_now_ns() - began, NS_PER_S / 2, "not at once either");
+    cr_expect_leq(rig_count(&rig, METRIC_CONTROL_FAILED), 2);
+    guard_close();
+}
+
 Test(guard, what_was_found_under_another_configuration_does_not_count)
 {
     struct scoreboard *other;
@@ -159,6 +177,7 @@ Test(guard, what_was_found_under_another_configuration_does_not_count)
     scoreboard_note_guard(other, rig.list[0].id, SCOREBOARD_UNPROTECTED, 1);
     cr_expect_eq(pool_pod_guard(pool_get(rig.pool, 0)), SCOREBOARD_GUARD_UNKNOWN);
     scoreboard_take(other, getpid(), RIG_GENERATION + 1);
+    rig_pass(&rig, 30);
     scoreboard_note_guard(other, rig.list[0].id, SCOREBOARD_UNPROTECTED, 2);
     cr_expect_eq(pool_pod_guard(pool_get(rig.pool, 0)), SCOREBOARD_UNPROTECTED);
     scoreboard_free(other);
