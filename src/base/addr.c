@@ -37,6 +37,38 @@ int addr_parse(struct addr *addr, const char *text, size_t len)
     return 0;
 }
 
+/* 1 to 65535, digits only. */
+static int parse_port(uint16_t *port, const char *text)
+{
+    size_t len = strspn(text, "0123456789");
+    long number = len > 0 && len <= 5 && !text[len] ? strtol(text, NULL, 10) : 0;
+
+    if (number < 1 || number > UINT16_MAX)
+        return -1;
+    *port = (uint16_t)number;
+    return 0;
+}
+
+int addr_parse_port(struct addr *addr, uint16_t *port, const char *text)
+{
+    const char *from = text, *end = text + strlen(text), *colon = strrchr(text, ':');
+
+    if (text[0] == '[') {
+        from++;
+        end = strchr(from, ']');
+        colon = end && end[1] == ':' ? end + 1 : NULL;
+        if (!end || (end[1] && !colon) || !memchr(from, ':', (size_t)(end - from)))
+            return -1;
+    } else if (colon && colon == strchr(text, ':')) {
+        end = colon;
+    } else {
+        colon = NULL; /* more than one: an IPv6 address */
+    }
+    if (addr_parse(addr, from, (size_t)(end - from)) != 0)
+        return -1;
+    return colon ? parse_port(port, colon + 1) : 0;
+}
+
 static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
     uint8_t mask = (uint8_t)(0xff << (8 - bits % 8));

@@ -51,6 +51,35 @@ static int check_source(struct conf *conf, bool in_cluster, struct err *err)
     return 0;
 }
 
+/* A DNS name of at most 253 characters, with a dot at its end or not: labels of 1 to 63. */
+static bool is_dns_name(const char *name)
+{
+    size_t len = strlen(name), label = 0;
+
+    if (len > 254 || (len == 254 && name[253] != '.') || !all_of(name, ALNUM "-_."))
+        return false;
+    for (const char *c = name; *c; c++) {
+        label = *c == '.' ? 0 : label + 1;
+        if (label > 63 || (*c == '.' && (c == name || c[-1] == '.')))
+            return false;
+    }
+    return len > 0;
+}
+
+static int check_dns(const struct conf *conf, struct err *err)
+{
+    struct addr addr;
+    uint16_t port;
+
+    if (conf->pods == CONF_PODS_DNS && !conf->service)
+        return err_set(err, "service: is required where pods come from dns");
+    if (conf->pods == CONF_PODS_DNS && !is_dns_name(conf->service))
+        return err_set(err, "service: \"%.60s\" should be a DNS name, such as gw.gateways.svc", conf->service);
+    if (conf->resolver && addr_parse_port(&addr, &port, conf->resolver) != 0)
+        return err_set(err, "resolver: \"%.60s\" should be ADDRESS, ADDRESS:PORT or [IPv6]:PORT", conf->resolver);
+    return 0;
+}
+
 static int check_static(const struct conf *conf, struct err *err)
 {
     for (size_t i = 0; i < conf->n_static_pods; i++) {
@@ -143,8 +172,8 @@ static void check_times(const struct conf *conf, struct conf_notes *notes)
 
 int conf_check(struct conf *conf, bool in_cluster, struct conf_notes *notes, struct err *err)
 {
-    if (check_source(conf, in_cluster, err) != 0 || check_static(conf, err) != 0 || check_probe(conf, err) != 0 ||
-        check_listen_tls(conf, err) != 0 || check_allow(conf, notes, err) != 0)
+    if (check_source(conf, in_cluster, err) != 0 || check_static(conf, err) != 0 || check_dns(conf, err) != 0 ||
+        check_probe(conf, err) != 0 || check_listen_tls(conf, err) != 0 || check_allow(conf, notes, err) != 0)
         return -1;
     check_times(conf, notes);
     if (conf->scheme == CONF_SCHEME_HTTP)

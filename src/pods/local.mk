@@ -2,6 +2,13 @@
 noinst_LIBRARIES += src/pods/libpods.a
 src_pods_libpods_a_SOURCES = \
 	include/syncer/pods/source.h \
+	src/pods/dns.c \
+	src/pods/dns_ask.c \
+	src/pods/dns_ask.h \
+	src/pods/dns_message.c \
+	src/pods/dns_message.h \
+	src/pods/dns_resolv.c \
+	src/pods/dns_resolv.h \
 	src/pods/endpointslices.c \
 	src/pods/kube_access.c \
 	src/pods/kube_access.h \
@@ -35,6 +42,9 @@ src_pods_libpods_a_SOURCES = \
 
 if HAVE_CRITERION
 PODS_TESTS = \
+	tests/unit/pods/test_dns_ask \
+	tests/unit/pods/test_dns_message \
+	tests/unit/pods/test_dns_resolv \
 	tests/unit/pods/test_kube_access \
 	tests/unit/pods/test_kube_events \
 	tests/unit/pods/test_kube_list \
@@ -45,6 +55,15 @@ PODS_TESTS = \
 	tests/unit/pods/test_static
 check_PROGRAMS += $(PODS_TESTS)
 TESTS += $(PODS_TESTS)
+tests_unit_pods_test_dns_ask_SOURCES = tests/unit/pods/test_dns_ask.c tests/unit/pods/dns_rig.h
+tests_unit_pods_test_dns_ask_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_dns_ask_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
+tests_unit_pods_test_dns_message_SOURCES = tests/unit/pods/test_dns_message.c tests/unit/wire/guarded.h tests/unit/pods/dns_rig.h
+tests_unit_pods_test_dns_message_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_dns_message_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
+tests_unit_pods_test_dns_resolv_SOURCES = tests/unit/pods/test_dns_resolv.c
+tests_unit_pods_test_dns_resolv_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_pods_test_dns_resolv_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)
 tests_unit_pods_test_kube_access_SOURCES = tests/unit/pods/test_kube_access.c
 tests_unit_pods_test_kube_access_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_pods_test_kube_access_LDADD = $(PODS_LIBS) $(CRITERION_LIBS)

@@ -10,6 +10,7 @@ static const struct source_kind *const kinds[] = {
     [CONF_PODS_STATIC] = &source_static,
     [CONF_PODS_KUBERNETES] = &source_kubernetes,
     [CONF_PODS_ENDPOINTSLICES] = &source_endpointslices,
+    [CONF_PODS_DNS] = &source_dns,
 };
 
 struct source *source_new(const struct source_settings *settings, struct err *err)

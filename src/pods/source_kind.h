@@ -26,5 +26,6 @@ struct source {
 extern const struct source_kind source_static;
 extern const struct source_kind source_kubernetes;
 extern const struct source_kind source_endpointslices;
+extern const struct source_kind source_dns;
 
 #endif

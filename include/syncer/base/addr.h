@@ -17,6 +17,9 @@ struct addr {
 /* Parses exactly `len` bytes of an IP literal (no brackets, no zone, no port). 0 or -1. */
 int addr_parse(struct addr *addr, const char *text, size_t len);
 
+/* "10.0.0.1", "10.0.0.1:53", "::1", "[::1]", "[::1]:53". `*port` is left alone where there is none. 0 or -1. */
+int addr_parse_port(struct addr *addr, uint16_t *port, const char *text);
+
 /* All addresses with the same first `bits`. */
 struct addr_range {
     struct addr addr;

@@ -21,7 +21,7 @@
 #define CONF_DEADLINE_MARGIN_MS 50 /* between the last probe's limit and the deadline */
 #define CONF_NAME_BYTES 254 /* a pod's name, NUL included */
 
-enum conf_pods { CONF_PODS_AUTO, CONF_PODS_STATIC, CONF_PODS_KUBERNETES, CONF_PODS_ENDPOINTSLICES };
+enum conf_pods { CONF_PODS_AUTO, CONF_PODS_STATIC, CONF_PODS_KUBERNETES, CONF_PODS_ENDPOINTSLICES, CONF_PODS_DNS };
 enum conf_pod_filter { CONF_FILTER_READY, CONF_FILTER_ALL };
 enum conf_pod_scope { CONF_SCOPE_DEPLOYMENT, CONF_SCOPE_REVISION };
 enum conf_retry_mode { CONF_RETRY_SCOUT, CONF_RETRY_PARALLEL };
