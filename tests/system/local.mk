@@ -8,6 +8,7 @@ SYSTEM_TESTS = \
 	tests/system/test_allow.py \
 	tests/system/test_tls_listen.py \
 	tests/system/test_watch_files.py \
+	tests/system/test_dns.py \
 	tests/system/test_harness.py \
 	tests/system/test_nginx.py \
 	tests/system/test_verdicts.py \
@@ -47,6 +48,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	tests/system/harness/kubeserver.py \
 	tests/system/harness/pod.lua \
 	tests/system/harness/proc.py \
+	tests/system/harness/resolver.py \
 	tests/system/harness/relay.py \
 	tests/system/harness/prometheus.py \
 	tests/system/harness/syncer.py \

@@ -77,6 +77,31 @@ Test(values, buf_adds_numbers)
     buf_release(&buf);
 }
 
+Test(values, addr_with_a_port)
+{
+    static const struct {
+        const char *text, *back; /* NULL: refused */
+        uint16_t port;           /* 7 = there is none */
+    } rows[] = {
+        {"10.0.0.1", "10.0.0.1", 7}, {"10.0.0.1:53", "10.0.0.1", 53}, {"::1", "::1", 7},  {"[::1]", "::1", 7},
+        {"[::1]:65535", "::1", 65535}, {"::1:53", "::1:53", 7},       {"[::1]:", NULL, 0}, {"[::1]53", NULL, 0},
+        {"[10.0.0.1]:53", NULL, 0},  {"10.0.0.1:", NULL, 0},          {":53", NULL, 0},   {"10.0.0.1:0", NULL, 0},
+        {"10.0.0.1:65536", NULL, 0}, {"10.0.0.1:+53", NULL, 0},       {"[::1", NULL, 0},  {"10.0.0.1:53:53", NULL, 0},
+        {"host:53", NULL, 0},        {"", NULL, 0},                   {"[]:53", NULL, 0}, {"[::1]:53x", NULL, 0},
+    };
+    char out[ADDR_TEXT_BYTES];
+    struct addr addr;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint16_t port = 7;
+        int rc = addr_parse_port(&addr, &port, rows[i].text);
+
+        cr_expect_eq(rc, rows[i].back ? 0 : -1, "%s", rows[i].text);
+        cr_expect(!rows[i].back || (strcmp(addr_format(&addr, out), rows[i].back) == 0 && port == rows[i].port), "%s",
+                  rows[i].text);
+    }
+}
+
 Test(values, addr)
 {
     static const struct {

@@ -154,6 +154,8 @@ Test(conf, same_pods)
         {"pod_filter: all", false},
         {"pod_scope: revision", false},
         {"static: [{name: a, address: 127.0.0.1}]", false},
+        {"service: gw", false},
+        {"resolver: 127.0.0.1", false},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -217,6 +219,14 @@ Test(conf, checks_of_the_whole)
         {"host: a\npath: /p\nstatic: [{name: a, address: 127.0.0.1}, {name: a, address: 127.0.0.2}]", "twice", 0},
         {"host: a\npath: /p\nstatic: [{name: a, address: 127.0.0.1}, {name: b, address: 127.0.0.1}]", "same address", 0},
         {"host: a\npath: /p\nstatic: [{name: a_, address: 127.0.0.1}]", "DNS-1123", 0},
+        {BASE "pods: dns", "service: is required where pods come from dns", 0},
+        {BASE "pods: dns\nservice: gw.gateways.svc", NULL, 0},
+        {BASE "pods: dns\nservice: gw_1.gateways.svc.cluster.local.", NULL, 0},
+        {BASE "pods: dns\nservice: gw..svc", "service: \"gw..svc\" should be a DNS name", 0},
+        {BASE "pods: dns\nservice: .", "service: \".\" should be", 0},
+        {BASE "pods: dns\nservice: gw:53", "service: \"gw:53\" should be", 0},
+        {BASE "pods: dns\nservice: gw\nresolver: \"[::1]:53\"", NULL, 0},
+        {BASE "pods: dns\nservice: gw\nresolver: dns.example", "resolver: \"dns.example\" should be", 0},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -36,19 +36,25 @@ static void on_done(struct dns_ask *asked)
     done++;
 }
 
-/* A port of ours for UDP and TCP. */
+/* A port of ours for UDP and TCP: one that is free for TCP may be taken for UDP. */
 static void open_server(struct server *server, struct dns_server *as)
 {
     socklen_t len = sizeof(as->addr.v4);
 
-    server->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    as->addr.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    as->len = len;
-    cr_assert(server->udp >= 0 && bind(server->udp, &as->addr.any, len) == 0);
-    cr_assert_eq(getsockname(server->udp, &as->addr.any, &len), 0);
-    server->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert(server->tcp >= 0 && bind(server->tcp, &as->addr.any, len) == 0 && listen(server->tcp, 1) == 0);
-    server->link = -1;
+    for (int tries = 0; tries < 100; tries++) {
+        as->addr.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        as->len = len;
+        server->tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        cr_assert(server->tcp >= 0 && bind(server->tcp, &as->addr.any, len) == 0 && listen(server->tcp, 1) == 0);
+        cr_assert_eq(getsockname(server->tcp, &as->addr.any, &len), 0);
+        server->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        server->link = -1;
+        if (bind(server->udp, &as->addr.any, len) == 0)
+            return;
+        close(server->tcp);
+        close(server->udp);
+    }
+    cr_assert_fail("no port is free");
 }
 
 static void setup(void)
