@@ -14,11 +14,11 @@ QUICK = {"RES_OPTIONS": "timeout:1 attempts:1"}
 def real(t, pods, **kwargs):
     if not resolver.program():
         raise tap.Skip("dnsmasq is missing (Debian: dnsmasq-base)")
-    return t._keep(resolver.Resolver(os.path.join(t.folder, "resolver"), pods.block.address(252), **kwargs))
+    return t.keep(resolver.Resolver(os.path.join(t.folder, "resolver"), pods.block.address(252), **kwargs))
 
 
 def fake(t, pods, behaviour):
-    return t._keep(resolver.FakeResolver(pods.block.address(252), behaviour))
+    return t.keep(resolver.FakeResolver(pods.block.address(252), behaviour))
 
 
 def make(t, pods, start=True, **config):
