@@ -132,10 +132,8 @@ static int load_and_note(struct arguments *arguments, struct conf *conf, bool at
 {
     struct conf_notes notes = {.n = 0};
 
-    if (read_all(arguments, conf, &notes, err) < 0) {
-        conf_free(conf);
+    if (read_all(arguments, conf, &notes, err) < 0)
         return -1;
-    }
     if (at_start)
         log_configure((enum log_level)conf->log_level, (enum log_format)conf->log_format);
     for (size_t i = 0; i < notes.n; i++)
@@ -206,6 +204,7 @@ static int run(struct arguments *arguments)
     if (load_and_note(arguments, &conf, true, &err) < 0) {
         log_flush();
         fprintf(stderr, "syncer: %s\n", err.text);
+        conf_free(&conf);
         return EX_CONFIG;
     }
     if (arguments->print || arguments->test) {

@@ -137,10 +137,12 @@ void reload_begin(struct master *master)
     watch_note(master);
     master->reloads++;
     if (master->settings.load(master->settings.arg, &conf, &err) < 0) {
+        watch_follow(master, &conf); /* it is tried again when one of its files changes */
+        conf_free(&conf);
         give_up(master, err.text);
         return;
     }
-    watch_follow(master, &conf); /* of a bad one too: it is tried again when one of its files changes */
+    watch_follow(master, &conf);
     if (conf.max_pods > master->max_pods) {
         err_set(&err,
                 "max_pods: %" PRId64 " should be at most %" PRId64

@@ -57,6 +57,8 @@ void watch_follow(struct master *master, const struct conf *conf)
     const char *paths[CONF_MAX_FILES];
     size_t n = conf->watch_files || master->current->conf.watch_files ? conf_files(conf, paths) : 0;
 
+    if (!conf->file && master->current->conf.file)
+        return; /* the one of before is watched on: it may come back */
     _Static_assert(CONF_MAX_FILES <= FILEWATCH_FILES_MAX, "all can be watched");
     filewatch_set(master->files, paths, n);
     tell_trouble(master);

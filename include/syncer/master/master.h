@@ -14,8 +14,8 @@ struct child_class {
     const char *argument; /* argv[1] of the child; argv[2] is the number of the heritage's descriptor */
 };
 
-/* Reads the configuration anew, complete and checked, notes logged: at start and at each SIGHUP. 0, or -1 with the reason
- * and nothing to free. */
+/* Reads the configuration anew, complete and checked, notes logged: at start and at each SIGHUP. 0, or -1 with the reason;
+ * then `conf` is what could be read until there: to be asked for its files, and freed. */
 struct master_settings {
     struct child_class child;
     int (*load)(void *arg, struct conf *conf, struct err *err);
