@@ -248,7 +248,7 @@ static void stops_in_the_body(struct fake_conn *conn)
 Fetch(the_whole_time_is_over)
 {
     serve(stops_in_the_body);
-    f.request.timeout_ms = 50;
+    f.request.timeout_ms = 600;
     run();
     cr_expect_eq(f.got.result.end, FETCH_TIMEOUT);
     cr_expect_str_eq(f.got.body, "hello");
@@ -257,7 +257,7 @@ Fetch(the_whole_time_is_over)
 Fetch(silence)
 {
     serve(stops_in_the_body);
-    f.request.idle_timeout_ms = 50;
+    f.request.idle_timeout_ms = 600;
     run();
     cr_expect_eq(f.got.result.end, FETCH_TIMEOUT);
     cr_expect_eq(f.got.result.status, 200);
@@ -267,7 +267,7 @@ Fetch(silence)
 Fetch(no_answer_in_time)
 {
     serve(silent);
-    f.request.timeout_ms = 50;
+    f.request.timeout_ms = 600;
     run();
     cr_expect_eq(f.got.result.end, FETCH_TIMEOUT);
     cr_expect_eq(f.got.result.status, 0);
