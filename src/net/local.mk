@@ -9,6 +9,8 @@ src_net_libnet_a_SOURCES = \
 	include/syncer/net/stream.h \
 	include/syncer/net/trust.h \
 	src/net/curl_loop.c \
+	src/net/curl_sockets.c \
+	src/net/curl_sockets.h \
 	src/net/fetch.c \
 	src/net/fetch_easy.c \
 	src/net/fetch_easy.h \
