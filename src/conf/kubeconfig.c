@@ -144,8 +144,8 @@ static int refuse_others(const struct kc_entry *user, struct err *err)
          "programs are not run for credentials: use the token of a ServiceAccount (token, tokenFile; kubectl "
          "create token), a client certificate, or the server of a kubectl proxy"},
         {KC_AUTH_PROVIDER,
-         "is gone from Kubernetes since 1.26: use the token of a ServiceAccount (token, tokenFile; "
-         "kubectl create token) or a client certificate"},
+         "providers of client-go are not part of this: use the token of a ServiceAccount (token, "
+         "tokenFile; kubectl create token), a client certificate, or the server of a kubectl proxy"},
         {KC_USERNAME,
          "passwords are gone from Kubernetes since 1.19: use token, tokenFile or a client certificate"},
         {KC_PASSWORD,
