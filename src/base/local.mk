@@ -12,6 +12,7 @@ src_base_libbase_a_SOURCES = \
 	include/syncer/base/macros.h \
 	include/syncer/base/must.h \
 	include/syncer/base/notify.h \
+	include/syncer/base/privileges.h \
 	include/syncer/base/process.h \
 	include/syncer/base/random.h \
 	include/syncer/base/signals.h \
@@ -34,6 +35,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/loop.c \
 	src/base/must.c \
 	src/base/notify.c \
+	src/base/privileges.c \
 	src/base/process.c \
 	src/base/random.c \
 	src/base/signals.c \

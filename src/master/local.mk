@@ -15,6 +15,7 @@ src_master_libmaster_a_SOURCES = \
 	src/master/slots.c \
 	src/master/spawn.c \
 	src/master/supervisor.c \
+	src/master/user.c \
 	src/master/watch.c
 
 if HAVE_CRITERION

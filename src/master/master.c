@@ -132,7 +132,7 @@ static int start(struct master *master, struct conf *conf, int *exit_code, struc
     if (!master->current)
         return -1;
     watch_follow(master, &master->current->conf);
-    return 0;
+    return user_become(&master->current->conf, exit_code, err);
 }
 
 static void announce(const struct master *master)

@@ -10,6 +10,7 @@
  *      beat.c      children that hang
  *      reload.c    SIGHUP: build the new, then commit
  *      watch.c     files whose change is a SIGHUP
+ *      user.c      root is given up
  *      scrape.c    reads of the source, and what comes of them
  *      podlist.c   a list becomes the table: ids, changes, the log of them
  *      supervisor.c what the init system is told
@@ -254,6 +255,11 @@ int podlist_take(struct master *master, const struct source_pod *pods, size_t n,
 /* The same of a list that a watch has brought: the time of the last read stays. There was a read. */
 int podlist_update(struct master *master, const struct source_pod *pods, size_t n, struct err *err);
 void podlist_release(struct master *master);
+
+/* ---- user.c ---- */
+
+/* Becomes the user that is set, if this is root. 0, or -1 with the reason and the exit code. */
+int user_become(const struct conf *conf, int *exit_code, struct err *err);
 
 /* ---- watch.c ---- */
 
