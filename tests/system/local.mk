@@ -26,6 +26,7 @@ SYSTEM_TESTS = \
 # For `make check-kube` only: what they run against has to be built first.
 KUBE_TESTS = \
 	tests/system/test_kube_changes.py \
+	tests/system/test_kube_kubeconfig.py \
 	tests/system/test_kube_roles.py \
 	tests/system/test_kube_rollout.py \
 	tests/system/test_kube_scale.py \
