@@ -134,6 +134,7 @@ static void on_update(void *arg, const struct source_pod *pods, size_t n)
 {
     struct setup *setup = arg;
     struct master *master = setup->master;
+    uint64_t generation = podtable_generation(master->table);
     struct err err;
 
     if (!is_in_force(setup)) {
@@ -146,7 +147,8 @@ static void on_update(void *arg, const struct source_pod *pods, size_t n)
     if (podlist_update(master, pods, n, &err) < 0)
         log_error("changes of the pods could not be put into force: the next read brings them",
                   LOG_STR("reason", err.text));
-    slots_send(master, 0, CONTROL_TABLE);
+    if (podtable_generation(master->table) != generation) /* most events change nothing that matters here */
+        slots_send(master, 0, CONTROL_TABLE);
 }
 
 static void show_watch(const struct setup *setup)

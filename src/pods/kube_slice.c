@@ -74,7 +74,7 @@ static int read_endpoints(const struct json_doc *doc, json_value endpoints, stru
     out->endpoints = n > 0 ? calloc(n, sizeof(*out->endpoints)) : NULL;
     if (n > 0 && !out->endpoints)
         return err_set(err, "out of memory");
-    for (json_value v = json_first(doc, endpoints); v != JSON_NONE; v = json_next(doc, v))
+    for (json_value v = json_first(doc, endpoints); v != JSON_NONE && out->n < n; v = json_next(doc, v))
         if (read_endpoint(doc, v, &out->endpoints[out->n++], err) != 0)
             return -1;
     return 0;

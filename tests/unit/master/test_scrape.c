@@ -138,3 +138,70 @@ Test(scrape, the_reason_of_a_new_source_is_kept_for_the_reload)
     list(&next, "a");
     cr_expect(next.has_list && next.failure.text[0] == '\0');
 }
+
+/* ---- between the reads ---- */
+
+static void update(struct setup *setup, const char *name)
+{
+    struct source_pod pod = fake_pod(name, "", "10.0.0.1");
+
+    scrape_events.on_update(setup, &pod, 1);
+}
+
+Test(scrape, an_update_changes_the_table_and_not_its_age)
+{
+    int64_t read_ns;
+
+    begin(&fake.setup);
+    list(&fake.setup, "a");
+    fake_messages(CONTROL_TABLE, NULL);
+    read_ns = fake.master.read_ns;
+    loop_turn(fake.master.loop, NS_PER_MS, NULL);
+    update(&fake.setup, "b");
+    cr_expect(fake_find("b") && !fake_find("a"));
+    cr_expect_eq(fake.master.read_ns, read_ns);
+    cr_expect_eq(fake_messages(CONTROL_TABLE, NULL), 1);
+    expect_frames(1, 1);
+    update(&fake.setup, "b");
+    cr_expect_eq(fake_messages(CONTROL_TABLE, NULL), 0, "nobody is woken for nothing");
+}
+
+Test(scrape, an_update_ends_no_read)
+{
+    begin(&fake.setup);
+    list(&fake.setup, "a");
+    begin(&fake.setup);
+    update(&fake.setup, "b");
+    expect_frames(2, 1);
+    fail(&fake.setup, false);
+    cr_expect(fake_find("b"));
+}
+
+Test(scrape, an_update_of_a_setup_that_is_not_in_force)
+{
+    begin(&fake.setup);
+    list(&fake.setup, "old");
+    update(&next, "early");
+    cr_expect_not(next.has_list);
+    begin(&next);
+    list(&next, "new");
+    update(&next, "newer");
+    cr_expect(fake_find("old") && !fake_find("newer"));
+    commit();
+    cr_expect(fake_find("newer") && !fake_find("new") && !fake_find("old"));
+}
+
+Test(scrape, the_watches_of_the_setup_in_force_are_shown)
+{
+    struct source_watch on = {.on = 3, .events = 5, .restarts = 1},
+                        forbidden = {.on = 1, .forbidden = 2, .events = 2};
+
+    scrape_events.on_watch(&fake.setup, &on);
+    scrape_events.on_watch(&next, &forbidden);
+    cr_expect_eq(scoreboard_sum(fake.master.board, METRIC_WATCHES_ON), 3);
+    cr_expect_eq(scoreboard_sum(fake.master.board, METRIC_WATCH_EVENTS), 7);
+    cr_expect_eq(scoreboard_sum(fake.master.board, METRIC_WATCH_RESTARTS), 1);
+    commit();
+    cr_expect_eq(scoreboard_sum(fake.master.board, METRIC_WATCHES_ON), 1);
+    cr_expect_eq(scoreboard_sum(fake.master.board, METRIC_WATCHES_FORBIDDEN), 2);
+}

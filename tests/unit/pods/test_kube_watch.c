@@ -338,6 +338,7 @@ Test(kube_watch, a_recorded_rollout_step_by_step, .init = setup, .fini = teardow
 Test(kube_watch, without_the_deployment_the_old_list_stays, .init = setup, .fini = teardown)
 {
     struct source *source = start_watched();
+    int64_t failed_ns;
     int updates;
 
     tell("gone");
@@ -349,8 +350,12 @@ Test(kube_watch, without_the_deployment_the_old_list_stays, .init = setup, .fini
     pass_ms(100);
     cr_expect_eq(seen.updates, updates);
     cr_expect_str_eq(seen.names, "a b ");
+    WAIT(seen.failures == 3);
+    cr_expect_geq(seen.last.retry_ms, 2000);
+    failed_ns = clock_now_ns();
     tell("again two other");
     WAIT(seen.lists == 2);
+    cr_expect_lt(clock_now_ns() - failed_ns, 1500 * NS_PER_MS, "the watch tells of it, not the next try");
     cr_expect_eq(seen.n, 0, "that is what it has");
     WAIT(seen.watch.on == 3);
     tell("owned z 10.0.0.9 set-of-two");
