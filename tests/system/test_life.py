@@ -351,9 +351,13 @@ def test_workers_leave_when_the_master_dies(t):
 
 def test_a_worker_that_cannot_start_is_tried_again_ever_more_slowly(t):
     pods = t.cluster(1)
-    syncer = t.syncer(pods, start=False, tls_ca="/no/such/file")
-    syncer.start(ready=False)
-    wait_log(syncer, "/no/such/file")
+    ca = os.path.join(t.folder, "ca.pem")
+    shutil.copy(pods.certs.ca, ca)
+    syncer = t.syncer(pods, tls_ca=ca, watch_files=False)
+    os.unlink(ca)  # at a start it would be noticed before
+    for pid in syncer.workers():
+        os.kill(pid, signal.SIGKILL)
+    wait_log(syncer, "No such file")
     proc.wait_until(lambda: syncer.log().count("worker starts again later") >= 4, 15)
     started = syncer.log().count("worker has failed")
     assert started < 20, started
