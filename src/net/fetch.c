@@ -43,6 +43,13 @@ struct fetch {
 
 /* ---- what arrives ---- */
 
+/* Bytes may come until the task that frees it has run, which can be a turn later: `arg` is nobody's any more
+ * then. */
+static bool is_cancelled(const struct fetch *fetch)
+{
+    return !fetch->handle;
+}
+
 static int status_of(const struct fetch *fetch)
 {
     long status = 0;
@@ -78,10 +85,12 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg) /* NOLINT(
     struct fetch *fetch = arg;
     size_t len = size * n;
 
+    if (is_cancelled(fetch))
+        return len + 1;
     move_idle(fetch);
     if (len > 0 && (line[0] == '\r' || line[0] == '\n'))
         tell_head(fetch);
-    return fetch->handle ? len : len + 1; /* cancelled from on_head */
+    return is_cancelled(fetch) ? len + 1 : len; /* from on_head */
 }
 
 /* CURLOPT_WRITEFUNCTION: another number than `len` ends the transfer. */
@@ -90,9 +99,11 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     struct fetch *fetch = arg;
     size_t len = size * n;
 
+    if (is_cancelled(fetch))
+        return len + 1;
     move_idle(fetch);
     fetch_easy_forbid_surplus(&fetch->curl);
-    if (fetch->events->on_data(fetch->arg, data, len) == 0 && fetch->handle)
+    if (fetch->events->on_data(fetch->arg, data, len) == 0 && !is_cancelled(fetch))
         return len;
     fetch->refused = true;
     return len + 1;
@@ -189,7 +200,7 @@ static void finish(struct fetch *fetch, CURLcode code)
     struct fetch_result result = {.end = end_of(fetch, code), .status = status_of(fetch)};
     const struct fetch_events *events = fetch->events;
     void *arg = fetch->arg;
-    bool cancelled = !fetch->handle;
+    bool cancelled = is_cancelled(fetch);
 
     result.retry_after_ms = retry_after_ms(fetch);
     explain(fetch, code, &result);

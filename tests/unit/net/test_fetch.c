@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -345,6 +346,23 @@ static void then_again(struct fake_conn *conn)
                          "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
                                        : OK_HELLO);
     fake_await_end(conn);
+}
+
+/* What was under way to us then is nobody's: who asked may be gone. */
+Fetch(bytes_that_come_after_it_was_cancelled)
+{
+    struct pollfd look = {.events = POLLIN};
+
+    serve(in_pieces);
+    start();
+    until(f.got.pieces);
+    look.fd = fd_of_connection();
+    fake_server_go(&f.server);
+    cr_assert_eq(poll(&look, 1, 5000), 1);
+    fetch_cancel(&f.handle);
+    turn();
+    cr_expect_eq(f.got.pieces, 1);
+    cr_expect_eq(f.got.dones, 0);
 }
 
 Fetch(cancelled_from_on_head)
