@@ -151,8 +151,10 @@ enum kube_put kube_records_put_listed(struct kube_records *records, const struct
         bool keep =
             is_same(record, old) || (old->told == records->list && !is_older(old->version, record->version));
 
+        if (old->gone)
+            keep = !is_older(old->version, record->version);
         old->seen = records->list;
-        if (old->gone || keep)
+        if (keep)
             return KUBE_PUT_SAME;
     }
     result = put(records, record, i, records->list, old ? old->told : 0);
@@ -165,7 +167,7 @@ enum kube_put kube_records_put_watched(struct kube_records *records, const struc
     uint32_t i = find(records, record->uid), told = records->listing ? records->list : 0;
     struct kube_record *old = i == NO_RECORD ? NULL : at(records, i);
 
-    if (old && (old->gone || is_older(record->version, old->version)))
+    if (old && is_older(record->version, old->version))
         return KUBE_PUT_SAME;
     if (old && is_same(record, old)) {
         old->told = told;
@@ -174,16 +176,19 @@ enum kube_put kube_records_put_watched(struct kube_records *records, const struc
     return put(records, record, i, old ? old->seen : 0, told);
 }
 
-bool kube_records_remove(struct kube_records *records, const char *uid)
+bool kube_records_remove(struct kube_records *records, const char *uid, uint64_t version)
 {
     uint32_t i = find(records, uid);
+    struct kube_record *record = i == NO_RECORD ? NULL : at(records, i);
 
-    if (i == NO_RECORD || at(records, i)->gone)
+    if (!record || record->gone || is_older(version, record->version))
         return false;
-    if (records->listing)
-        at(records, i)->gone = true;
-    else
+    if (records->listing) {
+        record->gone = true;
+        record->version = version;
+    } else {
         delete_at(records, i);
+    }
     return true;
 }
 

@@ -8,9 +8,10 @@
  *   - An object of a list is taken as it comes, not at the list's end: it is a true state of that object, and
  * a later one than what was known when the list began. Only an object that the watch has spoken of since is
  * taken from the list if its version is higher.
- *   - An object of the watch is passed over if its version is lower than what is known: the list was ahead.
- *   - A uid never comes back: what the watch has deleted stays so, although a page of the list may still have
- * it.
+ *   - What the watch says, be it that an object is gone, is passed over if its version is lower than what is
+ * known: the list was ahead.
+ *   - What the watch has deleted stays so, although a page of the list may still have it, unless in a later
+ * version: an object that leaves the selector and enters it again is deleted and added with one uid.
  *   - What a complete list does not have is gone, unless the watch has brought it since, in a version after
  * the list's.
  *
@@ -38,7 +39,7 @@ struct kube_record {
     uint32_t seen; /* the list that had it last */
     uint32_t told; /* the list during which the watch spoke of it last */
     uint32_t next; /* in its chain, + 1; 0 = the last */
-    bool gone;     /* deleted during the list under way: kept until its end */
+    bool gone;     /* deleted during the list under way, in `version`: kept until its end */
 };
 
 enum kube_put {
@@ -73,8 +74,8 @@ uint64_t kube_version_number(const char *version);
  * was CHANGED and is still the caller's otherwise. */
 enum kube_put kube_records_put_listed(struct kube_records *records, const struct kube_record *record);
 enum kube_put kube_records_put_watched(struct kube_records *records, const struct kube_record *record);
-/* The watch says that it is gone. Whether it was there. */
-bool kube_records_remove(struct kube_records *records, const char *uid);
+/* The watch says that it is gone, in that version (0: none). Whether it was there. */
+bool kube_records_remove(struct kube_records *records, const char *uid, uint64_t version);
 
 /* Around a list. The end of a complete one tells its version (0: none), removes what is not there any more,
  * and says whether the list knew anything that the watch had not told. */

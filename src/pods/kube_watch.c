@@ -135,7 +135,7 @@ static int on_object_event(struct kube_reflector *reflector, const struct kube_e
     if (meta.version[0] == '\0')
         return err_set(err, "an event without resourceVersion");
     if (event->type == KUBE_DELETED)
-        changed = kube_records_remove(&reflector->records, meta.uid);
+        changed = kube_records_remove(&reflector->records, meta.uid, kube_version_number(meta.version));
     else if (kube_reflector_put(reflector, event->doc, event->object, false, &changed, err) != 0)
         return -1;
     resume_from(reflector, meta.version);

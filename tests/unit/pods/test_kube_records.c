@@ -62,6 +62,11 @@ static enum kube_put watched(const char *uid, uint64_t version)
     return kube_records_put_watched(&records, &thing.record);
 }
 
+static bool deleted(const char *uid, uint64_t version)
+{
+    return kube_records_remove(&records, uid, version);
+}
+
 /* "a1 c7 ": what is known, sorted. */
 static const char *known(void)
 {
@@ -101,8 +106,8 @@ Test(kube_records, events_alone, .init = setup, .fini = teardown)
     cr_expect_eq(watched("c", 11), KUBE_PUT_CHANGED);
     cr_expect_eq(watched("a", 12), KUBE_PUT_CHANGED);
     cr_expect_eq(watched("a", 12), KUBE_PUT_SAME);
-    cr_expect(kube_records_remove(&records, "b"));
-    cr_expect_not(kube_records_remove(&records, "b"));
+    cr_expect(deleted("b", 13));
+    cr_expect_not(deleted("b", 13));
     KNOWN("a12 c11 ");
 }
 
@@ -132,7 +137,7 @@ Test(kube_records, a_list_that_fails_removes_nothing, .init = setup, .fini = tea
     begin();
     kube_records_list_begin(&records);
     listed("b", 11);
-    kube_records_remove(&records, "a");
+    deleted("a", 12);
     kube_records_list_abort(&records);
     KNOWN("b11 ");
     cr_expect_eq(records.n, 1);
@@ -145,7 +150,7 @@ Test(kube_records, an_older_list_undoes_nothing, .init = setup, .fini = teardown
     kube_records_list_begin(&records);
     watched("a", 13); /* changed after the list */
     watched("c", 14); /* made after it */
-    kube_records_remove(&records, "b");
+    deleted("b", 15);
     listed("a", 1);
     cr_expect_eq(listed("b", 2), KUBE_PUT_SAME, "deleted after it");
     KNOWN("a13 c14 ");
@@ -168,6 +173,37 @@ Test(kube_records, an_older_event_undoes_nothing, .init = setup, .fini = teardow
     cr_expect_eq(watched("a", 14), KUBE_PUT_SAME);
     cr_expect_eq(watched("a", 21), KUBE_PUT_CHANGED);
     KNOWN("a21 c16 ");
+}
+
+/* It has left the selector and entered it again: deleted and added, with one uid. */
+Test(kube_records, what_comes_back_during_a_list, .init = setup, .fini = teardown)
+{
+    begin();
+    kube_records_list_begin(&records);
+    cr_expect(deleted("a", 11) && deleted("b", 12));
+    KNOWN("");
+    cr_expect_eq(watched("b", 14), KUBE_PUT_CHANGED);
+    listed("a", 13); /* its event is still on its way */
+    listed("b", 2);
+    KNOWN("a13 b14 ");
+    kube_records_list_end(&records, 13);
+    KNOWN("a13 b14 ");
+    cr_expect_eq(watched("a", 13), KUBE_PUT_SAME);
+    KNOWN("a13 b14 ");
+}
+
+/* The list was ahead: what left has come back by then. */
+Test(kube_records, an_end_that_is_older, .init = setup, .fini = teardown)
+{
+    begin();
+    kube_records_list_begin(&records);
+    listed("a", 13);
+    cr_expect_not(deleted("a", 11));
+    kube_records_list_end(&records, 13);
+    cr_expect_not(deleted("a", 12));
+    KNOWN("a13 ");
+    cr_expect(deleted("a", 14));
+    KNOWN("");
 }
 
 /* Told of, but deleted before the list, whose news has the watch begin anew behind that. */
@@ -235,7 +271,7 @@ Test(kube_records, no_room_and_what_is_held, .init = setup, .fini = teardown)
     kube_records_list_end(&records, 1);
     for (int i = 0; i < 64; i += 2) {
         snprintf(uid, sizeof(uid), "u%d", i);
-        cr_expect(kube_records_remove(&records, uid));
+        cr_expect(deleted(uid, 2));
     }
     for (int i = 0; i < 64; i++) {
         snprintf(uid, sizeof(uid), "u%d", i);
@@ -260,7 +296,7 @@ Test(kube_records, a_long_row_of_changes, .init = setup, .fini = teardown)
         i = (state >> 16) % ARRAY_LEN(model);
         snprintf(uid, sizeof(uid), "u%zu", i);
         if (state & 0x40000000)
-            cr_assert_eq(kube_records_remove(&records, uid), model[i] != 0);
+            cr_assert_eq(deleted(uid, version), model[i] != 0);
         else
             cr_assert_eq(watched(uid, version), KUBE_PUT_CHANGED);
         model[i] = state & 0x40000000 ? 0 : (int)version;
