@@ -125,7 +125,7 @@ void refresh_read_ended(struct master *master, bool read_well)
         if (read_well && !is_in_table(master, name->name)) {
             name->unknown_until_ns = loop_now_ns(master->loop) + UNKNOWN_FOR_NS;
             tell_unknown(master, name->name);
-        } else if (!read_well && name->again) {
+        } else if (name->again) { /* who asked while the read was under way waits for one that began later */
             name->again = false;
             set_timer(master);
         } else {

@@ -134,6 +134,19 @@ Test(refresh, a_question_during_a_read_that_fails_gets_another)
     cr_expect_eq(fake_messages(CONTROL_UNKNOWN, "x"), 1);
 }
 
+/* The name is there, but that check has been told to wait for a read that begins after it. */
+Test(refresh, a_question_during_the_read_that_brings_the_name_gets_another)
+{
+    ask("x");
+    begin();
+    ask("x");
+    list("x");
+    cr_expect(fake.master.refresh.set);
+    begin();
+    list("x");
+    cr_expect(!remembered("x") && !fake.master.refresh.set);
+}
+
 Test(refresh, a_question_during_a_read_for_others_waits_for_the_next)
 {
     begin();
