@@ -214,15 +214,29 @@ static int make_checker(struct worker *worker, struct err *err)
     return worker->checker ? 0 : -1;
 }
 
+/* As the source itself says it to the log, as far as the configuration alone can tell. */
 static void describe_source(struct worker *worker)
 {
     const struct conf *conf = &worker->conf;
+    const char *space = conf->namespace ? conf->namespace : "", *slash = conf->namespace ? "/" : "";
+    char *text = worker->source;
+    size_t room = sizeof(worker->source);
 
-    if (conf->pods == CONF_PODS_KUBERNETES)
-        snprintf(worker->source, sizeof(worker->source), "kubernetes: deployment %s%s%s",
-                 conf->namespace ? conf->namespace : "", conf->namespace ? "/" : "", conf->deployment);
-    else
-        snprintf(worker->source, sizeof(worker->source), "static: %zu pods", conf->n_static_pods);
+    switch ((enum conf_pods)conf->pods) {
+    case CONF_PODS_KUBERNETES:
+        snprintf(text, room, "kubernetes: deployment %.253s%s%.253s", space, slash, conf->deployment);
+        break;
+    case CONF_PODS_ENDPOINTSLICES:
+        snprintf(text, room, "endpointslices: service %.253s%s%.253s", space, slash, conf->service);
+        break;
+    case CONF_PODS_DNS:
+        snprintf(text, room, "dns: %.254s", conf->service);
+        break;
+    case CONF_PODS_STATIC:
+    case CONF_PODS_AUTO: /* conf_check() has resolved it */
+        snprintf(text, room, "static: %zu pods", conf->n_static_pods);
+        break;
+    }
 }
 
 static void make_doors(struct worker *worker)

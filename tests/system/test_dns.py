@@ -55,6 +55,7 @@ def test_pods_come_and_go(t):
     names.put(gw__ns__test=addresses(pods, 2))
     wait_pods(syncer, "1/1")
     assert f'source="dns: gw.ns.test' in syncer.log()
+    assert syncer.get("/v1/status").json()["source"] == "dns: gw.ns.test"
     got = {pod["name"] for pod in syncer.get("/v1/pods").json()["pods"]}
     assert got == {pods[2].address}, got
 
