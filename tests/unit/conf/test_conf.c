@@ -241,3 +241,73 @@ Test(conf, checks_of_the_whole)
         conf_free(&conf);
     }
 }
+
+/* A row of the README's table as a line of keys.def makes it. */
+struct row {
+    const char *key;
+    const char *text; /* default; NULL = not set, or `number` and `unit` */
+    int64_t number;
+    const char *unit; /* NULL: the default is no number */
+    const char *doc;
+    const char *names; /* of an enum, whose default `number` is */
+};
+
+#define CONF_STRING(key, def, doc) {#key, def, 0, NULL, doc, NULL},
+#define CONF_INT(key, def, min, max, doc) {#key, NULL, def, "", doc, NULL},
+#define CONF_AUTO(key, min, max, doc) {#key, "auto", 0, NULL, doc, NULL},
+#define CONF_MS(key, def, min, max, doc) {#key, NULL, def, " ms", doc, NULL},
+#define CONF_AUTO_MS(key, min, max, doc) {#key, "auto", 0, NULL, doc, NULL},
+#define CONF_LIST(key, def, doc) {#key, def, 0, NULL, doc, NULL},
+#define CONF_BOOL(key, def, doc) {#key, (def) ? "true" : "false", 0, NULL, doc, NULL},
+#define CONF_ENUM(key, names, def, doc) {#key, NULL, def, NULL, doc, names},
+static const struct row rows_wanted[] = {
+#include <syncer/conf/keys.def>
+};
+
+/* The default's name, and " (a, b, c)". */
+static void write_names(const struct row *row, char *name, char *all, size_t room)
+{
+    const char *rest = row->names;
+    size_t len = (size_t)snprintf(all, room, " (");
+
+    for (int64_t i = 0; *rest; i++) {
+        size_t n = strcspn(rest, "|");
+
+        if (i == row->number)
+            snprintf(name, room, "%.*s", (int)n, rest);
+        len += (size_t)snprintf(all + len, room - len, "%s%.*s", i ? ", " : "", (int)n, rest);
+        rest += n + (rest[n] == '|');
+    }
+    snprintf(all + len, room - len, ")");
+}
+
+static void write_row(const struct row *row, char *out, size_t room)
+{
+    char def[128], names[128] = "";
+
+    snprintf(def, sizeof(def), "%s", row->text ? row->text : "–");
+    if (row->unit)
+        snprintf(def, sizeof(def), "%d%s", (int)row->number, row->unit);
+    if (row->names)
+        write_names(row, def, names, sizeof(names));
+    snprintf(out, room, "\n| `%s` | %s | %s%s |\n", row->key, def, row->doc, names);
+}
+
+Test(conf, the_readme_has_every_setting)
+{
+    const char *folder = getenv("SYNCER_SRCDIR");
+    static char text[1 << 20];
+    char path[4096], row[1024];
+    FILE *file;
+
+    if (!folder)
+        cr_skip_test("SYNCER_SRCDIR is not set");
+    snprintf(path, sizeof(path), "%s/README.md", folder);
+    file = fopen(path, "re");
+    cr_assert(file && fread(text, 1, sizeof(text) - 1, file) > 0);
+    fclose(file);
+    for (size_t i = 0; i < ARRAY_LEN(rows_wanted); i++) {
+        write_row(&rows_wanted[i], row, sizeof(row));
+        cr_expect(strstr(text, row), "README.md, Configuration:%s", row);
+    }
+}
