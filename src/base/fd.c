@@ -35,13 +35,6 @@ void fd_close(int *fd)
     errno = saved;
 }
 
-int fd_set_nonblock(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
-
 int fd_set_cloexec(int fd, bool on)
 {
     int flags = fcntl(fd, F_GETFD);

@@ -19,7 +19,6 @@ int fd_guard_standard(void);
 void fd_close(int *fd);
 
 /* 0 or -1 with errno. */
-int fd_set_nonblock(int fd);
 int fd_set_cloexec(int fd, bool on);
 
 /* Reads a whole regular file of at most buf->limit bytes, appending to `buf`. 0, or -1 with the reason (path named,
