@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The words for a failure. Clearing the queue before a call whose errors matter is left to the callers. */
 #include <config.h>
 
 #include <string.h>
