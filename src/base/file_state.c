@@ -14,8 +14,7 @@
 
 #define CONTENT_MAX ((size_t)4 * 1024 * 1024) /* a larger file is judged by inode and times */
 
-/* ctime can't be set by hand: who writes within one tick of the clock and puts mtime and size back is seen.
- */
+/* ctime can't be set by hand: who writes within one tick of the clock and puts mtime and size back is seen. */
 static bool is_untouched(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* setgroups, setresgid, setresuid: in this order, since each needs what the next gives up (credentials(7)).
- */
+/* setgroups, setresgid, setresuid: in this order, since each needs what the next gives up (credentials(7)). */
 #include <config.h>
 
 #include <errno.h>

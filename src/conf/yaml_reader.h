@@ -50,8 +50,7 @@ int yaml_reader_end(struct yaml_reader *r);
 /* The next event. 0, or -1 with "NAME:LINE: ...". */
 int yaml_reader_next(struct yaml_reader *r);
 
-/* Passes over the value that the present event begins, whatever it is, to its last event. 0, or as _next().
- */
+/* Passes over the value that the present event begins, whatever it is, to its last event. 0, or as _next(). */
 int yaml_reader_skip(struct yaml_reader *r);
 
 /* Whether the present event is a value left empty: null, ~ or nothing at all. */

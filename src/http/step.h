@@ -3,8 +3,8 @@
  * The way of a request: a connection has a state, each state a step, and conn_run() takes step after step
  * until one has to wait.
  *
- *      idle -> head -> [body] -> route -> [handler] -> write -> log -> idle, or head if more has come, or
- * linger
+ *      idle -> head -> [body] -> route -> [handler] -> write -> log -> idle, or head if more has come,
+ *      or linger
  */
 #ifndef SYNCER_SRC_HTTP_STEP_H
 #define SYNCER_SRC_HTTP_STEP_H

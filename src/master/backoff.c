@@ -28,7 +28,6 @@ int64_t backoff_next(struct backoff *backoff, bool was_ready, int64_t lived_ns)
     backoff->wait_ns = backoff->wait_ns ? backoff->wait_ns * 2 : WAIT_MIN_NS;
     if (backoff->wait_ns > WAIT_MAX_NS)
         backoff->wait_ns = WAIT_MAX_NS;
-    /* Jitter: several that died of one cause should not come back in one moment. 30 s / 8 in ns fits 32 bits.
-     */
+    /* Jitter: several that died of one cause should not come back in one moment. 30 s / 8 in ns fits 32 bits. */
     return backoff->wait_ns + random_below((uint32_t)(backoff->wait_ns / 8));
 }

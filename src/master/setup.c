@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A configuration with all that it needs to go into force: nothing of it can fail any more when that happens.
- */
+/* A configuration with all that it needs to go into force: nothing of it can fail any more when that happens. */
 #include <config.h>
 
 #include <sched.h>

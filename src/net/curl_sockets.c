@@ -117,8 +117,7 @@ static ino_t ino_of(int fd)
     return fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
-/* Of our making, connected, and not another one that has its number by now: the end of this one will be told.
- */
+/* Of our making, connected, and not another one that has its number by now: the end of this one will be told. */
 static bool is_connected(const struct watched *w)
 {
     struct sockaddr_storage peer;

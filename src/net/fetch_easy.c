@@ -86,8 +86,7 @@ static int set_options(struct fetch_easy *self, const struct fetch_request *requ
     return trust_apply(&self->trust, self->shared, easy, err);
 }
 
-/* "::HOST:PORT" of the request's URL, for CURLOPT_CONNECT_TO, and the URL with `name` in place of its host.
- */
+/* "::HOST:PORT" of the request's URL, for CURLOPT_CONNECT_TO, and the URL with `name` in place of its host. */
 static CURLUcode rename_host(struct fetch_easy *self, CURLU *url, const char *name)
 {
     char *host = NULL, *port = NULL, *renamed = NULL, text[1024], bracketed[ADDR_TEXT_BYTES + 2];

@@ -73,8 +73,7 @@ static int load_store(struct trust *trust, const struct trust_settings *settings
     return 0;
 }
 
-/* The certificates behind the first, to the end of the file; text between them is no fault, a damaged one is.
- */
+/* The certificates behind the first, to the end of the file; text between them is no fault, a damaged one is. */
 static int load_issuers(struct trust *trust, BIO *in, const char *setting, const char *file, struct err *err)
 {
     X509 *cert;

@@ -14,8 +14,7 @@
 
 #include "kube_objects.h"
 
-/* An object is at most 1.5 MiB in etcd, as protobuf; JSON takes more. A value is some 10 bytes in practice.
- */
+/* An object is at most 1.5 MiB in etcd, as protobuf; JSON takes more. A value is some 10 bytes in practice. */
 #define KUBE_OBJECT_MAX_BYTES ((size_t)4 * 1024 * 1024)
 #define KUBE_OBJECT_MAX_VALUES ((size_t)512 * 1024)
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What Kubernetes gives every pod is put into the shape of a kubeconfig, so that all that follows is one way.
- */
+/* What Kubernetes gives every pod is put into the shape of a kubeconfig, so that all that follows is one way. */
 #include <config.h>
 
 #include <stdlib.h>

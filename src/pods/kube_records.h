@@ -6,14 +6,14 @@
  * A list is read while the watch goes on, so the two may overtake each other. What holds then:
  *
  *   - An object of a list is taken as it comes, not at the list's end: it is a true state of that object, and
- * a later one than what was known when the list began. Only an object that the watch has spoken of since is
- * taken from the list if its version is higher.
+ *     a later one than what was known when the list began. Only an object that the watch has spoken of since is
+ *     taken from the list if its version is higher.
  *   - What the watch says, be it that an object is gone, is passed over if its version is lower than what is
- * known: the list was ahead.
+ *     known: the list was ahead.
  *   - What the watch has deleted stays so, although a page of the list may still have it, unless in a later
- * version: an object that leaves the selector and enters it again is deleted and added with one uid.
+ *     version: an object that leaves the selector and enters it again is deleted and added with one uid.
  *   - What a complete list does not have is gone, unless the watch has brought it since, in a version after
- * the list's.
+ *     the list's.
  *
  * Versions of objects of one resource may be compared as numbers (KEP-5504, Kubernetes 1.35; all servers that
  * keep their objects in etcd did so before). Where one is no number nothing is older than anything: the watch

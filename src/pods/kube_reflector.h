@@ -55,8 +55,7 @@ enum kube_watch_state {
 struct kube_reflector;
 
 struct kube_reflector_events {
-    /* One object into a record, whose uid and version are set already. 0, or -1 with what is wrong with it.
-     */
+    /* One object into a record, whose uid and version are set already. 0, or -1 with what is wrong with it. */
     int (*read)(void *arg, struct kube_reflector *reflector, const struct json_doc *doc, json_value object,
                 struct kube_record *out, struct err *err);
     /* The end of kube_reflector_list(): one of them. Records may be looked at, another list may be begun. */

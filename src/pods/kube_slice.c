@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The reader of EndpointSlices. An address that can't be read is an error, since that pod could not be asked.
- */
+/* The reader of EndpointSlices. An address that can't be read is an error, since that pod could not be asked. */
 #include <config.h>
 
 #include <stdlib.h>
@@ -19,8 +18,7 @@ static bool condition(const struct json_doc *doc, json_value conditions, const c
     return value;
 }
 
-/* `ready` alone is not enough: publishNotReadyAddresses sets it whatever the pod says, which `serving` has.
- */
+/* `ready` alone is not enough: publishNotReadyAddresses sets it whatever the pod says, which `serving` has. */
 static enum source_state state_of(const struct json_doc *doc, json_value conditions)
 {
     if (condition(doc, conditions, "terminating", false))

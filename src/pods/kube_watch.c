@@ -6,8 +6,8 @@
  *      ASKED     the question is out, no head has come
  *      ON        events come, or could
  *      WAITING   ended or refused: asked for again from the last version, after a pause
- *      LOST      that version is of no use (410), or what came made no sense: a list is asked for, after a
- * pause
+ *      LOST      that version is of no use (410), or what came made no sense: a list is asked for, after
+ *                a pause
  *
  * A stream that lived for a while costs no pause, nor does the first failure of a row; then 0.8 s, doubling
  * to 4 s: the table should be right again within 5 s after the server is. For the same reason a row ends

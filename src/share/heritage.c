@@ -144,8 +144,7 @@ static int write_parts(int fd, const struct heritage *heritage, struct err *err)
     for (size_t i = 0; rc == 0 && i < heritage->n_listeners; i++) {
         struct packed_listener listener = {.fd = heritage->listeners[i].fd, .admin = heritage->listeners[i].admin};
 
-        /* Not a plain copy: what stands behind the NUL is the master's memory, which must not reach a worker.
-         */
+        /* Not a plain copy: what stands behind the NUL is the master's memory, which must not reach a worker. */
         memcpy(listener.address, heritage->listeners[i].address, strlen(heritage->listeners[i].address));
         rc = fd_write_all(fd, &listener, sizeof(listener));
     }
@@ -188,8 +187,7 @@ int heritage_let_pass(const struct heritage *heritage, int memfd)
     int fds[FDS_MAX];
     size_t n = list_fds(heritage, fds);
 
-    /* What a library opened without CLOEXEC (libcurl does). Kernels before 5.11 refuse it: then that remains.
-     */
+    /* What a library opened without CLOEXEC (libcurl does). Kernels before 5.11 refuse it: then that remains. */
     close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     for (size_t i = 0; i < n; i++)
         if (fd_set_cloexec(fds[i], false) < 0)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The master's side of the pod table: making it and publishing lists. The workers' side is podtable_reader.c.
- */
+/* The master's side of the pod table: making it and publishing lists. The workers' side is podtable_reader.c. */
 #include <config.h>
 
 #include <stdlib.h>

@@ -81,8 +81,7 @@ struct scoreboard *scoreboard_create(uint32_t blocks, uint32_t max_pods, struct 
     return board;
 }
 
-/* The numbers must be those that this program would choose itself, so nothing in them needs to be believed.
- */
+/* The numbers must be those that this program would choose itself, so nothing in them needs to be believed. */
 static int check_shape(const struct scoreboard_header *shape, size_t bytes, uint32_t block, struct err *err)
 {
     struct scoreboard_header ours;

@@ -69,8 +69,7 @@ static uint64_t clamp(uint64_t value)
     return value <= SCOREBOARD_CLAMP ? value : SCOREBOARD_CLAMP;
 }
 
-/* Adds a cell. Both summands are clamped, so nothing comes round, and a sum that stands at the clamp stays.
- */
+/* Adds a cell. Both summands are clamped, so nothing comes round, and a sum that stands at the clamp stays. */
 static void add_cell(uint64_t *sum, const _Atomic uint64_t *cell)
 {
     *sum = clamp(*sum + clamp(atomic_load_explicit(cell, memory_order_relaxed)));

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A pod's answers: nothing is read too far, and verdict and length do not depend on how the bytes were cut.
- */
+/* A pod's answers: nothing is read too far, and verdict and length do not depend on how the bytes were cut. */
 #include <config.h>
 
 #include <syncer/wire/http_response.h>

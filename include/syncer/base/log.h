@@ -10,8 +10,8 @@
  * Only main, master, worker, api and http/conn log. Never pass a token.
  *
  *     log_warn("pod answers with a redirect", LOG_STR("pod", name), LOG_INT("code", 302));
- *     ts=2026-01-31T08:49:37.123Z level=warn proc=worker pid=17 msg="pod answers with a redirect" pod=gw-1
- * code=302
+ *     ts=2026-01-31T08:49:37.123Z level=warn proc=worker pid=17 msg="pod answers with a redirect" \
+ *     pod=gw-1 code=302
  */
 #ifndef SYNCER_BASE_LOG_H
 #define SYNCER_BASE_LOG_H

@@ -141,8 +141,7 @@ Test(framing, rows_sent_whole)
         run_row(&rows[i], false);
 }
 
-/* The same, but for bodies with a length, of which not all has come when the answer is made: that one closes.
- */
+/* The same, but for bodies with a length, of which not all has come when the answer is made: that one closes. */
 Test(framing, rows_sent_byte_by_byte)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the Kubernetes source share: recordings of real API servers, and objects out of a text.
- */
+/* What the tests of the Kubernetes source share: recordings of real API servers, and objects out of a text. */
 #ifndef SYNCER_TESTS_UNIT_PODS_KUBE_RIG_H
 #define SYNCER_TESTS_UNIT_PODS_KUBE_RIG_H
 

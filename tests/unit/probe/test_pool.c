@@ -416,8 +416,7 @@ Test(pool, a_connection_that_was_never_asked_may_be_used)
     rig_close(&rig);
 }
 
-/* The answer that is under way on a connection that was asked before may be what was left of the one before.
- */
+/* The answer that is under way on a connection that was asked before may be what was left of the one before. */
 Test(pool, an_answer_under_way_when_distrust_begins_is_asked_for_again)
 {
     static const struct fake_line script[] = {SILENT, SILENT, SILENT, SAY(NO)};

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages between master and worker: what goes, what is refused, what is passed over, and how the end shows.
- */
+/* Messages between master and worker: what goes, what is refused, what is passed over, and how the end shows. */
 #include <config.h>
 
 #include <criterion/criterion.h>
