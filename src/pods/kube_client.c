@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Requests, each with the credentials of its moment. Knows no resource: what is asked and what the answers
- * mean is kubernetes.c's. */
+ * mean is kube_reflector.c's. */
 #include <config.h>
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * share it: it is opened anew through /proc/self/fd/2, or written by send(MSG_DONTWAIT) where it is a socket,
  * or by poll + writes of at most PIPE_BUF.
  *
- * Only main, master, worker, api and http/conn log. Never pass a token.
+ * Only main, master, worker, api and http/access log. Never pass a token.
  *
  *     log_warn("pod answers with a redirect", LOG_STR("pod", name), LOG_INT("code", 302));
  *     ts=2026-01-31T08:49:37.123Z level=warn proc=worker pid=17 msg="pod answers with a redirect" \

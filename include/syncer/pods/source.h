@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where the list of pods comes from: one interface, a file each (static, kubernetes, dns). A source reads the whole list,
- * hands it on complete or says that it could not; it never hands on part of a list, and an error is never an empty list.
- * One that can be told of changes (a watch) hands the list on in between too. It runs in the master's loop and never
- * blocks it. Master only.
+ * Where the list of pods comes from: one interface, a file each (static, kubernetes, endpointslices, dns). A source
+ * reads the whole list, hands it on complete or says that it could not; it never hands on part of a list, and an error is
+ * never an empty list. One that can be told of changes (a watch) hands the list on in between too. It runs in the master's
+ * loop and never blocks it. Master only.
  */
 #ifndef SYNCER_PODS_SOURCE_H
 #define SYNCER_PODS_SOURCE_H

@@ -17,7 +17,7 @@ static int read_text(struct conf *conf, const char *text, struct err *err)
     return conf_read_text(conf, "c.yaml", text, strlen(text), err);
 }
 
-static const char full[] = "# as in the seed\nnamespace: apigwp-cz\ndeployment: ng-plus-apigw\nhost: \"gw.example\"\n"
+static const char full[] = "# whole\nnamespace: apigwp-cz\ndeployment: ng-plus-apigw\nhost: \"gw.example\"\n"
                            "path: /_probe?a=1\nsync_timeout: 2s\nretries: 3\nrequest_deadline: 10s\nworkers: 2\n"
                            "tls_verify: false\nlisten: [\"127.0.0.1:1\", \"unix:/tmp/a \\\"b\\\"\"]\nlog_level: debug\n"
                            "static:\n  - {name: a, address: 127.0.0.2}\n  - name: b\n    address: \"::1\"\n    port: 9\n";
