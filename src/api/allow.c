@@ -32,10 +32,7 @@ static bool is_pod(const struct api *api, const struct addr *client)
     const struct podtable_snapshot *snapshot;
 
     podtable_reader_snapshot(api->table, &snapshot); /* without memory: an older one */
-    for (size_t i = 0; i < snapshot->n; i++)
-        if (addr_equal(&snapshot->pods[i].addr, client))
-            return true;
-    return false;
+    return podtable_find_addr(snapshot, client) != NULL;
 }
 
 bool api_allows(const struct api *api, const struct http_exchange *x)
