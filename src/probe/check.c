@@ -596,11 +596,6 @@ void checker_free(struct checker *checker)
     free(checker);
 }
 
-size_t checker_running(const struct checker *checker)
-{
-    return checker->n;
-}
-
 void checker_table_changed(struct checker *checker)
 {
     const struct podtable_snapshot *snapshot;

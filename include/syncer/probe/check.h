@@ -72,8 +72,6 @@ void checker_free(struct checker *checker);
 void checker_table_changed(struct checker *checker);
 /* To ask_refresh: there will be none, the last one has not brought this name. */
 void checker_origin_unknown(struct checker *checker, const char *name);
-/* Checks under way. */
-size_t checker_running(const struct checker *checker);
 
 /* Begins a check. NULL with why not. */
 struct check *check_start(struct checker *checker, const struct check_request *request, enum check_refusal *refusal);

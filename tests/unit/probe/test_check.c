@@ -48,7 +48,7 @@ Test(check, synced_when_every_peer_has_it)
     cr_expect(rig.pods[0].n_requests == 0 && rig.pods[1].n_requests == 1);
     cr_expect(asked.peer[0].finished && asked.peer[0].attempts == 1 && asked.peer[0].after_ns >= 0);
     cr_expect_eq(rig_count(&rig, METRIC_CHECKS_SYNCED), 1);
-    cr_expect_eq(checker_running(rig.checker), 0);
+    cr_expect_eq(rig_count(&rig, METRIC_CHECKS_RUNNING), 0);
     rig_close(&rig);
 }
 
@@ -605,7 +605,7 @@ Test(check, its_client_goes_away)
     until_asked(0, 1);
     until_asked(1, 2);
     check_cancel(asked.check);
-    cr_expect(checker_running(rig.checker) == 0 && rig_count(&rig, METRIC_CHECKS_ABANDONED) == 1);
+    cr_expect(rig_count(&rig, METRIC_CHECKS_RUNNING) == 0 && rig_count(&rig, METRIC_CHECKS_ABANDONED) == 1);
     say(0, OK); /* to nobody */
     rig_pass(&rig, 20);
     cr_expect_not(asked.done);
