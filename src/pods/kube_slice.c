@@ -125,18 +125,29 @@ static int compare(const void *x, const void *y)
     return order ? order : (int)a->state - (int)b->state;
 }
 
+/* The slices of both families don't change at once: in one of them the pod may be ready already. That it is
+ * being deleted is never taken back. */
+static void take_state(struct source_pod *pod, const struct source_pod *other)
+{
+    if (pod->counts || !other->counts || pod->state == SOURCE_TERMINATING)
+        return;
+    pod->counts = true;
+    pod->state = other->state;
+}
+
 size_t kube_slice_merge(struct source_pod *pods, size_t n)
 {
     size_t kept = 0;
 
     qsort(pods, n, sizeof(*pods), compare);
     for (size_t i = 0; i < n; i++) {
-        const struct source_pod *last = kept > 0 ? &pods[kept - 1] : NULL;
+        struct source_pod *last = kept > 0 ? &pods[kept - 1] : NULL;
 
         if (last && compare_pods(last, &pods[i]) == 0 &&
             (last->addr.family != pods[i].addr.family || addr_equal(&last->addr, &pods[i].addr)))
-            continue;
-        pods[kept++] = pods[i];
+            take_state(last, &pods[i]);
+        else
+            pods[kept++] = pods[i];
     }
     return kept;
 }

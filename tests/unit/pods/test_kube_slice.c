@@ -150,9 +150,10 @@ Test(kube_slice, each_pod_once)
         pod_of("a", "10.0.0.1", SOURCE_UNREADY), pod_of("a", "10.0.0.1", SOURCE_READY),
         pod_of("a", "10.0.0.1", SOURCE_READY),   pod_of("c", "fd00::3", SOURCE_READY),
         pod_of("d", "10.0.0.4", SOURCE_UNREADY), pod_of("d", "10.0.0.5", SOURCE_READY),
+        pod_of("e", "fd00::6", SOURCE_READY),    pod_of("e", "10.0.0.6", SOURCE_UNREADY),
     };
-    static const char *const expected[] = {"a 10.0.0.1 1", "b 10.0.0.2 1", "c fd00::3 1", "d 10.0.0.4 0",
-                                           "d 10.0.0.5 1"};
+    static const char *const expected[] = {"a 10.0.0.1 1", "b 10.0.0.2 1", "c fd00::3 1",
+                                           "d 10.0.0.4 0", "d 10.0.0.5 1", "e 10.0.0.6 1"};
     size_t n = kube_slice_merge(pods, ARRAY_LEN(pods));
 
     cr_assert_eq(n, ARRAY_LEN(expected));
