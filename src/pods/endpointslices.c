@@ -35,17 +35,41 @@ struct slice_source {
     size_t room;
 };
 
+/* Held until they are put together: a list under way beside the one before it, and what is too many is told
+ * as such. */
+#define ENDPOINTS_MAX(room) (4 * (room))
+
 static struct slice_source *self_of(struct kube_feed *feed)
 {
     return container_of(feed, struct slice_source, feed);
 }
 
+/* Endpoints of all slices, those of slices that are to be replaced too. */
+static size_t count_endpoints(const struct kube_reflector *reflector)
+{
+    const struct kube_records *records = &reflector->records;
+    size_t n = 0;
+
+    for (size_t i = 0; i < records->n; i++) {
+        struct kube_record *record = kube_records_at(records, i);
+
+        n += record ? container_of(record, struct slice_record, record)->slice.n : 0;
+    }
+    return n;
+}
+
+/* Slices may be many or large, but not both: that many endpoints are no Service's, and would be gigabytes. */
 static int read_object(struct kube_feed *feed, struct kube_reflector *reflector, const struct json_doc *doc,
                        json_value object, struct kube_record *out, struct err *err)
 {
-    (void)feed;
-    (void)reflector;
-    return kube_read_slice(doc, object, &container_of(out, struct slice_record, record)->slice, err);
+    struct kube_slice *slice = &container_of(out, struct slice_record, record)->slice;
+
+    if (kube_read_slice(doc, object, slice, err) != 0)
+        return -1;
+    if (count_endpoints(reflector) + slice->n <= ENDPOINTS_MAX(self_of(feed)->room))
+        return 0;
+    kube_slice_release(slice);
+    return err_set(err, "the Service has far more endpoints than max_pods");
 }
 
 static void drop(struct kube_record *record)

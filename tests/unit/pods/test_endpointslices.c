@@ -2,6 +2,9 @@
 /* The source `endpointslices` against an API server that plays a script. */
 #include <config.h>
 
+#include <syncer/base/buf.h>
+
+#include "../../../src/pods/kube_slice.h"
 #include "source_rig.h"
 
 TestSuite(endpointslices, .timeout = 20);
@@ -102,5 +105,31 @@ Test(endpointslices, pages_and_filter_all, .init = setup, .fini = teardown)
     cr_assert(read_ends(), "%s", seen.last.reason.text);
     cr_expect_str_eq(seen.names, "a b c ");
     cr_expect_eq(tell("asked endpointslices"), 3);
+    source_free(source);
+}
+
+static void tell_full_slice(int number)
+{
+    struct buf command;
+
+    buf_init(&command, 1 << 20);
+    buf_addf(&command, "slice s%d IPv4", number);
+    for (int i = 0; i < KUBE_SLICE_ENDPOINTS; i++)
+        buf_addf(&command, " p%d-%d=10.%d.%d.%d=ready", number, i, number, i / 256, i % 256);
+    tell(buf_str(&command));
+    buf_release(&command);
+}
+
+/* What is held is bounded by what counts, not by what a server can write. */
+Test(endpointslices, slices_without_end, .init = setup, .fini = teardown)
+{
+    struct source *source;
+
+    conf.max_pods = 1;
+    for (int i = 0; i < 5; i++)
+        tell_full_slice(i);
+    source = start_well();
+    cr_assert_not(read_ends());
+    cr_expect(strstr(seen.last.reason.text, "far more endpoints than max_pods"), "%s", seen.last.reason.text);
     source_free(source);
 }
