@@ -10,4 +10,7 @@ src_api_libapi_a_SOURCES = \
 	src/api/pods.c \
 	src/api/routes.c \
 	src/api/status.c \
-	src/api/synced.c
+	src/api/synced.c \
+	src/api/synced.h \
+	src/api/synced_request.c \
+	src/api/synced_verbose.c
