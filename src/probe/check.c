@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The life of a check. One struct with a state, and one step that is taken whenever something has happened: an answer, a
- * due time, a change of the table. Who asks when is schedule.c's, what an answer is probe.c's.
+ * due time, a change of the table. Who asks when is schedule.c's, what an answer is probe.c's; the map is check_private.h.
  */
 #include <config.h>
 
@@ -11,343 +11,14 @@
 #include <syncer/base/clock.h>
 #include <syncer/base/macros.h>
 #include <syncer/base/must.h>
-#include <syncer/probe/check.h>
+
+#include "check_private.h"
 
 /* Probes begun in one turn of the loop for one check: some 10 us each, and other checks wait meanwhile. */
 #define ASK_BATCH 48
 
 /* Until a refresh is asked for again that could not be, because the way to the master was full. */
 #define REFRESH_AGAIN_NS (20 * NS_PER_MS)
-
-struct check_peer {
-    struct probe probe;
-    struct check *check;
-    struct pool_pod *pod;
-    uint32_t number; /* in the schedule */
-    enum probe_outcome outcome;
-    uint16_t code, attempts;
-    bool finished, expected, dropped;
-    bool absent_first; /* its first answer was not the expected one: what follows measures the replication lag */
-    int64_t expected_ns;
-};
-
-/* Peers never move, since their probes are linked from elsewhere; those that join later come in chunks of their own. */
-struct peer_chunk {
-    struct peer_chunk *next;
-    size_t n;
-    struct check_peer peers[];
-};
-
-enum check_state {
-    CHECK_RUNNING, /* peers are asked, or waited for */
-    CHECK_DONE,    /* the result stands, on_done is next */
-};
-
-struct check {
-    struct checker *checker;
-    struct check *next, *prev; /* of the checker's */
-    enum check_state state;
-    enum check_refusal refusal;
-    enum verdict verdict;
-
-    char origin[CHECK_ORIGIN_MAX + 1];
-    struct addr origin_addr;  /* family 0: the origin is a name, or "-" */
-    bool origin_known;        /* "-", or in the table */
-    bool origin_shared;       /* more than one pod has its address: nobody can tell which, so all are asked */
-    bool refresh_wanted;      /* to be asked for */
-    bool refresh_pending;     /* asked for: no Synced before it has come or failed */
-    uint64_t refresh_mark;    /* it has when more reads than this have ended */
-
-    bool expect_absent;
-    struct probe_text *text;
-    struct schedule schedule;
-    struct peer_chunk *chunks;
-    size_t n_peers, n_expected, n_unfinished; /* of those that count */
-    uint64_t generation;      /* of the table that the peers are of */
-
-    int64_t began_ns, deadline_ns, ended_ns;
-    struct loop_timer deadline, wake;
-    struct loop_task again;   /* one more step, in a turn of its own */
-    void (*on_done)(struct check *check, void *arg);
-    void *arg;
-};
-
-struct checker {
-    struct checker_settings settings;
-    struct check *checks;
-    size_t n;
-};
-
-static void step(struct check *check);
-
-/* ---- peers ---- */
-
-static void peer_finish(struct check_peer *peer)
-{
-    peer->finished = true;
-    peer->check->n_unfinished--;
-}
-
-static void note_expected(struct check_peer *peer, int64_t now)
-{
-    struct check *check = peer->check;
-    struct scoreboard *board = check->checker->settings.board;
-
-    peer->expected = true;
-    peer->expected_ns = now;
-    check->n_expected++;
-    if (!peer->absent_first || check->expect_absent)
-        return;
-    scoreboard_observe(board, HISTOGRAM_LAG_SECONDS, now - check->began_ns);
-    scoreboard_note_lag(board, pool_pod_id(peer->pod), (uint32_t)((now - check->began_ns) / NS_PER_MS), now);
-}
-
-static bool is_final(enum probe_outcome outcome)
-{
-    return outcome == PROBE_STATUS || outcome == PROBE_DOWN || outcome == PROBE_UNPROTECTED;
-}
-
-static enum schedule_answer answer_of(const struct check_peer *peer)
-{
-    enum probe_outcome expected = peer->check->expect_absent ? PROBE_ABSENT : PROBE_PRESENT;
-    enum probe_outcome other = peer->check->expect_absent ? PROBE_PRESENT : PROBE_ABSENT;
-
-    if (peer->outcome == expected)
-        return SCHEDULE_EXPECTED;
-    if (peer->outcome == other || peer->outcome == PROBE_UNCONFIRMED)
-        return SCHEDULE_NOT_YET;
-    return is_final(peer->outcome) ? SCHEDULE_FINAL : SCHEDULE_BROKEN;
-}
-
-/* Whether a 200 is one. Until a control probe has been answered the pod is asked again: so a start delays the first logins
- * by the time of that probe, and fails none. */
-static enum probe_outcome weigh(const struct check_peer *peer, enum probe_outcome outcome)
-{
-    if (outcome != PROBE_PRESENT || !peer->check->checker->settings.heed_control_probes)
-        return outcome;
-    switch (pool_pod_guard(peer->pod)) {
-    case SCOREBOARD_PROTECTED:
-        return PROBE_PRESENT;
-    case SCOREBOARD_UNPROTECTED:
-        return PROBE_UNPROTECTED;
-    default:
-        return PROBE_UNCONFIRMED;
-    }
-}
-
-static void peer_answered(struct check_peer *peer, enum probe_outcome outcome, uint16_t code)
-{
-    struct check *check = peer->check;
-    int64_t now = loop_now_ns(check->checker->settings.loop);
-    enum schedule_answer answer;
-
-    peer->outcome = weigh(peer, outcome);
-    peer->code = code;
-    answer = answer_of(peer);
-    if (answer == SCHEDULE_NOT_YET && peer->attempts == 1 && outcome == peer->outcome)
-        peer->absent_first = true;
-    if (answer == SCHEDULE_EXPECTED)
-        note_expected(peer, now);
-    if (schedule_answer(&check->schedule, peer->number, answer, now))
-        peer_finish(peer);
-}
-
-static void on_probe_done(struct probe *probe)
-{
-    struct check_peer *peer = container_of(probe, struct check_peer, probe);
-
-    /* Cut short by the deadline: it is no answer, and the deadline, due in this very turn, will say Timeout. */
-    if (probe->outcome == PROBE_CUT) {
-        peer->outcome = PROBE_CUT;
-        return;
-    }
-    peer_answered(peer, probe->outcome, probe->code);
-    step(peer->check);
-}
-
-static void peer_ask(struct check_peer *peer)
-{
-    if (pool_pod_is_down(peer->pod)) {
-        peer_answered(peer, PROBE_DOWN, 0);
-        return;
-    }
-    peer->attempts++;
-    probe_start(&peer->probe, peer->pod, peer->check->text, peer->check->deadline_ns);
-}
-
-static void peer_drop(struct check_peer *peer)
-{
-    struct check *check = peer->check;
-
-    probe_cancel(&peer->probe);
-    schedule_drop(&check->schedule, peer->number);
-    peer->dropped = true;
-    check->n_peers--;
-    if (peer->expected)
-        check->n_expected--;
-    if (!peer->finished)
-        check->n_unfinished--;
-}
-
-static struct check_peer *peer_find(const struct check *check, uint32_t number)
-{
-    for (struct peer_chunk *chunk = check->chunks; chunk; chunk = chunk->next)
-        if (number >= chunk->peers[0].number && number - chunk->peers[0].number < chunk->n)
-            return &chunk->peers[number - chunk->peers[0].number];
-    must_failed("every number has its peer", __FILE__, __LINE__);
-}
-
-/* ---- the origin ---- */
-
-/* Pods at the origin's address, in whatever state: one that is being deleted may be the origin, and one that counts on
- * the same node is a peer then. Only failed ones are left out: their addresses may be others' already. */
-static size_t count_at_origin(const struct check *check, const struct podtable_snapshot *snapshot)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < snapshot->n; i++)
-        n += snapshot->pods[i].state != PODTABLE_FAILED && addr_equal(&snapshot->pods[i].addr, &check->origin_addr);
-    return n;
-}
-
-static void look_up_origin(struct check *check, const struct podtable_snapshot *snapshot)
-{
-    if (strcmp(check->origin, "-") == 0) {
-        check->origin_known = true;
-    } else if (check->origin_addr.family != 0) {
-        size_t n = count_at_origin(check, snapshot);
-
-        check->origin_known = n > 0;
-        check->origin_shared = n > 1;
-    } else {
-        check->origin_known = podtable_find_name(snapshot, check->origin, strlen(check->origin)) != NULL;
-    }
-}
-
-static bool is_origin(const struct check *check, const struct pool_pod *pod)
-{
-    if (check->origin_addr.family != 0)
-        return !check->origin_shared && addr_equal(pool_pod_addr(pod), &check->origin_addr);
-    return strcmp(pool_pod_name(pod), check->origin) == 0;
-}
-
-static void want_refresh(struct check *check)
-{
-    const struct checker_settings *settings = &check->checker->settings;
-
-    check->refresh_mark = podtable_scrapes(settings->table).begun;
-    check->refresh_pending = true;
-    check->refresh_wanted = settings->ask_refresh(settings->arg, check->origin) < 0;
-}
-
-static void follow_refresh(struct check *check)
-{
-    if (check->refresh_wanted)
-        want_refresh(check);
-    if (check->refresh_pending && podtable_scrapes(check->checker->settings.table).ended > check->refresh_mark)
-        check->refresh_pending = check->refresh_wanted = false;
-}
-
-/* ---- following the table ---- */
-
-static void drop_gone(struct check *check)
-{
-    for (struct peer_chunk *chunk = check->chunks; chunk; chunk = chunk->next)
-        for (size_t i = 0; i < chunk->n; i++)
-            if (!chunk->peers[i].dropped && pool_pod_is_gone(chunk->peers[i].pod))
-                peer_drop(&chunk->peers[i]);
-}
-
-static int compare_pods(const void *a, const void *b)
-{
-    uintptr_t x = (uintptr_t) * (struct pool_pod *const *)a, y = (uintptr_t) * (struct pool_pod *const *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* The pods of the peers that count, sorted by address in memory, to be searched. */
-static size_t list_pods(const struct check *check, const struct pool_pod **pods)
-{
-    size_t n = 0;
-
-    for (struct peer_chunk *chunk = check->chunks; chunk; chunk = chunk->next)
-        for (size_t i = 0; i < chunk->n; i++)
-            if (!chunk->peers[i].dropped)
-                pods[n++] = chunk->peers[i].pod;
-    if (n > 0)
-        qsort(pods, n, sizeof(*pods), compare_pods);
-    return n;
-}
-
-static void add_peer(struct check *check, struct peer_chunk *chunk, struct pool_pod *pod, int64_t now)
-{
-    struct check_peer *peer = &chunk->peers[chunk->n++];
-
-    probe_init(&peer->probe, check->checker->settings.loop, on_probe_done);
-    peer->check = check;
-    peer->pod = pod;
-    pool_pod_hold(pod);
-    peer->number = schedule_add(&check->schedule, now);
-    check->n_peers++;
-    check->n_unfinished++;
-}
-
-/* Adds the pods of the pool that are no peers yet, but not the origin. 0, or -1 if memory is out. */
-static int add_new(struct check *check)
-{
-    struct pool *pool = check->checker->settings.pool;
-    int64_t now = loop_now_ns(check->checker->settings.loop);
-    size_t size = pool_size(pool), n_known = 0;
-    const struct pool_pod **known = calloc(check->n_peers + 1, sizeof(struct pool_pod *));
-    struct peer_chunk *chunk = calloc(1, sizeof(*chunk) + size * sizeof(chunk->peers[0]));
-
-    if (!known || !chunk || schedule_reserve(&check->schedule, check->schedule.n + (uint32_t)size) < 0) {
-        free(known);
-        free(chunk);
-        return -1;
-    }
-    n_known = list_pods(check, known);
-    for (size_t i = 0; i < size; i++) {
-        struct pool_pod *pod = pool_get(pool, i);
-
-        if (!is_origin(check, pod) &&
-            (n_known == 0 || !bsearch(&pod, known, n_known, sizeof(*known), compare_pods)))
-            add_peer(check, chunk, pod, now);
-    }
-    free(known);
-    if (chunk->n == 0) {
-        free(chunk);
-        return 0;
-    }
-    chunk->next = check->chunks;
-    check->chunks = chunk;
-    return 0;
-}
-
-/* Brings pool and peers up to the table. Whatever keeps it from that is a refusal: nothing may be said of a list that is
- * known to be an old one. */
-static enum check_refusal follow_table(struct check *check)
-{
-    const struct checker_settings *settings = &check->checker->settings;
-    const struct podtable_snapshot *snapshot;
-
-    /* Before the snapshot: after it, it could speak of a newer list than the snapshot's. */
-    if (podtable_scrapes(settings->table).last == PODTABLE_SCRAPE_TOO_MANY)
-        return CHECK_TOO_MANY_PODS;
-    /* Cheap where nothing has changed. The table is looked at itself, not the message that tells of a change: a pod that
-     * is in it must be asked before Synced is said. */
-    if (podtable_reader_snapshot(settings->table, &snapshot) == PODTABLE_READ_NO_MEMORY ||
-        pool_update(settings->pool, snapshot) < 0)
-        return CHECK_OVERLOADED;
-    if (check->generation == snapshot->generation)
-        return CHECK_ACCEPTED;
-    look_up_origin(check, snapshot);
-    drop_gone(check);
-    if (add_new(check) < 0)
-        return CHECK_OVERLOADED;
-    check->generation = snapshot->generation;
-    return CHECK_ACCEPTED;
-}
 
 /* ---- the end ---- */
 
@@ -433,7 +104,7 @@ static bool ask_due(struct check *check)
         number = schedule_next(&check->schedule, now);
         if (number == SCHEDULE_NONE)
             return false;
-        peer_ask(peer_find(check, number));
+        check_peer_ask(check_peer_find(check, number));
     }
     return true;
 }
@@ -452,8 +123,7 @@ static void set_wake(struct check *check)
         loop_timer_set(&check->wake, wake);
 }
 
-/* What a check does whenever something has happened. */
-static void step(struct check *check)
+void check_step(struct check *check)
 {
     const struct checker_settings *settings = &check->checker->settings;
     enum check_refusal refusal;
@@ -461,8 +131,8 @@ static void step(struct check *check)
     if (check->state == CHECK_DONE)
         return;
     if (check->refresh_pending)
-        follow_refresh(check);
-    refusal = follow_table(check);
+        check_follow_refresh(check);
+    refusal = check_follow_table(check);
     if (refusal != CHECK_ACCEPTED) {
         conclude(check, refusal, VERDICT_TIMEOUT);
         return;
@@ -479,7 +149,7 @@ static void step(struct check *check)
 
 static void on_wake_due(struct loop_timer *timer)
 {
-    step(container_of(timer, struct check, wake));
+    check_step(container_of(timer, struct check, wake));
 }
 
 static void on_again(struct loop_task *task)
@@ -490,7 +160,7 @@ static void on_again(struct loop_task *task)
         check->on_done(check, check->arg);
         check_free(check);
     } else {
-        step(check);
+        check_step(check);
     }
 }
 
@@ -558,15 +228,15 @@ struct check *check_start(struct checker *checker, const struct check_request *r
     if (!check)
         return NULL;
     if (check->text)
-        *refusal = follow_table(check);
+        *refusal = check_follow_table(check);
     if (*refusal != CHECK_ACCEPTED) {
         check_free(check);
         return NULL;
     }
     if (!check->origin_known)
-        want_refresh(check);
+        check_want_refresh(check);
     loop_timer_set(&check->deadline, check->deadline_ns);
-    step(check);
+    check_step(check);
     return check;
 }
 
@@ -652,7 +322,7 @@ bool check_expects_absent(const struct check *check)
 bool check_next_peer(const struct check *check, size_t *at, struct check_peer_result *out)
 {
     for (; *at < check->schedule.n; ++*at) {
-        const struct check_peer *peer = peer_find(check, (uint32_t)*at);
+        const struct check_peer *peer = check_peer_find(check, (uint32_t)*at);
 
         if (peer->dropped)
             continue;

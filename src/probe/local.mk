@@ -8,6 +8,9 @@ src_probe_libprobe_a_SOURCES = \
 	include/syncer/probe/schedule.h \
 	include/syncer/probe/verdict.h \
 	src/probe/check.c \
+	src/probe/check_peer.c \
+	src/probe/check_private.h \
+	src/probe/check_table.c \
 	src/probe/guard.c \
 	src/probe/pool.c \
 	src/probe/pool_link.c \
