@@ -126,31 +126,40 @@ static int remove_abandoned(const struct sockaddr_un *un)
     return rc;
 }
 
-static void remember_file(int fd, const char *path)
+/* The entry of a descriptor, or a free one; NULL if there is none. */
+static struct socket_file *file_of(int fd)
 {
-    struct stat st;
+    struct socket_file *free_one = NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        if (files[i].fd != 0)
-            continue;
-        if (lstat(path, &st) == 0)
-            files[i] = (struct socket_file){.fd = fd, .dev = st.st_dev, .ino = st.st_ino};
-        return;
+        if (files[i].fd == fd)
+            return &files[i];
+        if (files[i].fd == 0 && !free_one)
+            free_one = &files[i];
     }
+    return free_one;
+}
+
+/* Where the number is known already, its socket was closed without a word. */
+static void remember_file(int fd, const char *path)
+{
+    struct socket_file *file = file_of(fd);
+    struct stat st;
+
+    if (file && lstat(path, &st) == 0)
+        *file = (struct socket_file){.fd = fd, .dev = st.st_dev, .ino = st.st_ino};
 }
 
 static void remove_file(int fd, const char *path)
 {
+    struct socket_file *file = file_of(fd);
     struct stat st;
 
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        if (files[i].fd != fd)
-            continue;
-        if (lstat(path, &st) == 0 && st.st_dev == files[i].dev && st.st_ino == files[i].ino)
-            unlink(path);
-        files[i] = (struct socket_file){0};
+    if (!file || file->fd != fd)
         return;
-    }
+    if (lstat(path, &st) == 0 && st.st_dev == file->dev && st.st_ino == file->ino)
+        unlink(path);
+    *file = (struct socket_file){0};
 }
 
 /* 0, or -1 with errno. */
