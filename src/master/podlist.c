@@ -46,16 +46,41 @@ static int compare_key(const void *key, const void *element)
     return compare(key, &((const struct listed_pod *)element)->pod);
 }
 
-/* Gives the pod the id and the health that it had, or a new id. */
-static void identify(struct master *master, struct listed_pod *listed)
+/* Gives the pod the id and the health that it had; one that is new has no id yet. */
+static void identify(const struct master *master, struct listed_pod *listed)
 {
     const struct source_pod *pod = &listed->pod;
     const struct listed_pod *before =
         master->n_pods ? bsearch(pod, master->pods, master->n_pods, sizeof(*master->pods), compare_key)
                        : NULL;
 
-    listed->id = before ? before->id : ++master->last_id;
+    listed->id = before ? before->id : 0;
     listed->health = before ? before->health : (struct pod_health){0};
+}
+
+/* Gives ids to the new ones. Two whose ids are equal modulo the scoreboard's places would each wipe out what
+ * is known of the other, the control probe's answer too: such an id is passed over. 0, or -1 if memory is
+ * out. */
+static int give_ids(struct master *master, struct listed_pod *list, size_t n)
+{
+    uint32_t places = scoreboard_places(master->board);
+    bool *taken = calloc(places, sizeof(*taken));
+
+    if (!taken)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (list[i].id)
+            taken[list[i].id % places] = true;
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].id)
+            continue;
+        do
+            list[i].id = ++master->last_id;
+        while (n <= places && taken[list[i].id % places]);
+        taken[list[i].id % places] = true;
+    }
+    free(taken);
+    return 0;
 }
 
 /* Sorted, each once, with ids. NULL if memory is out. */
@@ -63,7 +88,7 @@ static struct listed_pod *make_list(struct master *master, const struct source_p
                                     size_t *n_listed)
 {
     struct listed_pod *list = calloc(n + 1, sizeof(*list));
-    size_t kept = 0;
+    size_t kept = 0, known = 0;
 
     if (!list)
         return NULL;
@@ -75,7 +100,11 @@ static struct listed_pod *make_list(struct master *master, const struct source_p
             continue;
         list[kept] = list[i];
         identify(master, &list[kept]);
-        kept++;
+        known += list[kept++].id != 0;
+    }
+    if (known < kept && give_ids(master, list, kept) < 0) {
+        free(list);
+        return NULL;
     }
     *n_listed = kept;
     return list;
@@ -167,7 +196,8 @@ static void log_changes(const struct master *master, const struct listed_pod *li
 /* ---- together ---- */
 
 /* `read_ns`: when it was read, or when the last one was. */
-static int take(struct master *master, const struct source_pod *pods, size_t n, int64_t read_ns, struct err *err)
+static int take(struct master *master, const struct source_pod *pods, size_t n, int64_t read_ns,
+                struct err *err)
 {
     size_t n_listed = 0;
     struct listed_pod *list = make_list(master, pods, n, &n_listed);

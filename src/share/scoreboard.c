@@ -150,6 +150,11 @@ uint32_t scoreboard_blocks(const struct scoreboard *board)
     return board->shape.blocks;
 }
 
+uint32_t scoreboard_places(const struct scoreboard *board)
+{
+    return board->shape.places;
+}
+
 /* ---- counting ---- */
 
 /* A block has one writer, so a load and a store add without a locked instruction. */

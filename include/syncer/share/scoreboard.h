@@ -113,6 +113,10 @@ int scoreboard_worker_fd(const struct scoreboard *board);
 
 uint32_t scoreboard_blocks(const struct scoreboard *board);
 
+/* Places for pods in each block, at least the max_pods that it was made for. A pod's is its id modulo that: of two pods
+ * in one place only the last that was noted is known. */
+uint32_t scoreboard_places(const struct scoreboard *board);
+
 /* ---- one's own block ---- */
 
 /* Takes it: owner and generation are set, the state is STARTING, gauges are 0, counters go on. */

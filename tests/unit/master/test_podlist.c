@@ -72,6 +72,19 @@ Test(podlist, name_uid_address_and_port_make_a_pod)
     cr_expect_gt(id_of("a"), last);
 }
 
+/* One that stays while many come and go would share its place with each that many ids later. */
+Test(podlist, no_two_pods_share_a_place_of_the_scoreboard)
+{
+    struct source_pod pods[] = {fake_pod("a", "1", "10.0.0.1"), fake_pod("b", "", "10.0.0.2")};
+    uint32_t places = scoreboard_places(fake.master.board);
+
+    for (uint32_t i = 0; i < 2 * places; i++) {
+        snprintf(pods[1].uid, sizeof(pods[1].uid), "%u", i);
+        take(pods, 2);
+        cr_assert_neq(id_of("a") % places, id_of("b") % places, "pod %u", i);
+    }
+}
+
 Test(podlist, an_id_is_never_used_again)
 {
     struct source_pod pod = fake_pod("a", "1", "10.0.0.1");
