@@ -11,6 +11,22 @@
 /* ::ffff:0:0/96 (RFC 4291 section 2.5.5.2): the same host as the IPv4 address in the last four bytes. */
 static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+void addr_set_v4(struct addr *addr, const void *bytes)
+{
+    *addr = (struct addr){.family = 4};
+    memcpy(addr->bytes, bytes, 4);
+}
+
+void addr_set_v6(struct addr *addr, const void *bytes)
+{
+    if (memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0) {
+        addr_set_v4(addr, (const uint8_t *)bytes + sizeof(mapped_prefix));
+        return;
+    }
+    *addr = (struct addr){.family = 6};
+    memcpy(addr->bytes, bytes, sizeof(addr->bytes));
+}
+
 int addr_parse(struct addr *addr, const char *text, size_t len)
 {
     char literal[ADDR_TEXT_BYTES];
@@ -21,19 +37,12 @@ int addr_parse(struct addr *addr, const char *text, size_t len)
         return -1;
     memcpy(literal, text, len);
     literal[len] = '\0';
-    if (inet_pton(AF_INET, literal, addr->bytes) == 1) {
-        addr->family = 4;
-        return 0;
-    }
-    if (inet_pton(AF_INET6, literal, bytes) != 1)
+    if (inet_pton(AF_INET, literal, bytes) == 1)
+        addr_set_v4(addr, bytes);
+    else if (inet_pton(AF_INET6, literal, bytes) == 1)
+        addr_set_v6(addr, bytes);
+    else
         return -1;
-    if (memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0) {
-        addr->family = 4;
-        memcpy(addr->bytes, bytes + sizeof(mapped_prefix), 4);
-    } else {
-        addr->family = 6;
-        memcpy(addr->bytes, bytes, sizeof(bytes));
-    }
     return 0;
 }
 

@@ -22,21 +22,11 @@
 
 static void set_peer(struct addr *peer, const struct sockaddr_storage *from)
 {
-    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:0:0/96 */
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
-
     *peer = (struct addr){0};
-    if (from->ss_family == AF_INET) {
-        peer->family = 4;
-        memcpy(peer->bytes, &v4->sin_addr, 4);
-    } else if (from->ss_family == AF_INET6 && memcmp(&v6->sin6_addr, mapped, sizeof(mapped)) == 0) {
-        peer->family = 4;
-        memcpy(peer->bytes, v6->sin6_addr.s6_addr + sizeof(mapped), 4);
-    } else if (from->ss_family == AF_INET6) {
-        peer->family = 6;
-        memcpy(peer->bytes, &v6->sin6_addr, 16);
-    }
+    if (from->ss_family == AF_INET)
+        addr_set_v4(peer, &((const struct sockaddr_in *)from)->sin_addr);
+    else if (from->ss_family == AF_INET6)
+        addr_set_v6(peer, &((const struct sockaddr_in6 *)from)->sin6_addr);
 }
 
 /* Did accept() hand us the error of a connection that is dead already? It is off the queue then (accept(2),

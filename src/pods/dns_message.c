@@ -96,16 +96,12 @@ static enum dns_outcome judge_head(const struct dns_question *question, const ui
 
 static void add_addr(struct dns_answer *answer, enum dns_family family, const uint8_t *bytes)
 {
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     struct addr *addr = &answer->addrs[answer->n++];
 
-    *addr = (struct addr){.family = family == DNS_IPV4 ? 4 : 6};
-    if (family == DNS_IPV6 && memcmp(bytes, mapped, sizeof(mapped)) == 0) {
-        addr->family = 4; /* as addr_parse() makes it */
-        memcpy(addr->bytes, bytes + sizeof(mapped), 4);
-    } else {
-        memcpy(addr->bytes, bytes, families[family].bytes);
-    }
+    if (family == DNS_IPV4)
+        addr_set_v4(addr, bytes);
+    else
+        addr_set_v6(addr, bytes);
 }
 
 static int malformed(struct dns_answer *answer, const char *error)

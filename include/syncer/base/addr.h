@@ -14,6 +14,10 @@ struct addr {
     uint8_t bytes[16]; /* network order; for IPv4 the first 4, the rest zero */
 };
 
+/* Of an address in network order: 4 bytes, or 16. */
+void addr_set_v4(struct addr *addr, const void *bytes);
+void addr_set_v6(struct addr *addr, const void *bytes);
+
 /* Parses exactly `len` bytes of an IP literal (no brackets, no zone, no port). 0 or -1. */
 int addr_parse(struct addr *addr, const char *text, size_t len);
 
