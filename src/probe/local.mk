@@ -14,6 +14,7 @@ src_probe_libprobe_a_SOURCES = \
 	src/probe/guard.c \
 	src/probe/pool.c \
 	src/probe/pool_link.c \
+	src/probe/pool_pod.c \
 	src/probe/pool_private.h \
 	src/probe/probe.c \
 	src/probe/schedule.c \

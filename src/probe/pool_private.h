@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by pool.c (which pods there are), pool_link.c (one connection and what is said on it) and probe.c (one question).
+ * Shared by pool.c (which pods there are), pool_pod.c (one of them), pool_link.c (one connection and what is said on it)
+ * and probe.c (one question).
  *
  *      pool --> pool_pod --> pool_link --> net/link
  *                 |  ^          |  ^
@@ -103,8 +104,14 @@ struct probe_text {
 
 void probe_text_hold(struct probe_text *text);
 
-/* --- pool.c --- */
+/* --- pool_pod.c --- */
 
+/* A new one of the pool, not held yet. NULL if memory is out. */
+struct pool_pod *pool_pod_new(struct pool *pool, const struct podtable_pod *entry);
+/* It does not count any more: idle connections go at once; one that is in use ends with its exchange. The caller holds it. */
+void pool_pod_leave(struct pool_pod *pod);
+/* Begins to open a connection, or tries again a little later. */
+void pool_pod_open(struct pool_pod *pod);
 /* Gives waiting probes to idle links, and opens further ones for those that are left. */
 void pool_pod_dispatch(struct pool_pod *pod);
 /* A connection could not be opened. */
