@@ -4,13 +4,14 @@
 # address,undefined), with libFuzzer: `make fuzz` gives each FUZZ_SECONDS. What it finds new stays below fuzz/ in the build
 # folder; an input that breaks a target goes into its corpus.
 # A target more: its name here, and its lines below.
-FUZZ_TARGETS = conf_yaml dns_message http_request http_response json_read json_stream kube_events kubeconfig log_line
+FUZZ_TARGETS = conf_yaml dns_message http_conn http_request http_response json_read json_stream kube_events kubeconfig log_line
 FUZZ_SECONDS = 60
 FUZZ_FLAGS = -max_len=20000 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1
 
 FUZZ_REPLAYS = \
 	tests/fuzz/replay_conf_yaml \
 	tests/fuzz/replay_dns_message \
+	tests/fuzz/replay_http_conn \
 	tests/fuzz/replay_http_request \
 	tests/fuzz/replay_http_response \
 	tests/fuzz/replay_json_read \
@@ -28,6 +29,9 @@ tests_fuzz_replay_conf_yaml_LDADD = $(CONF_LIBS)
 tests_fuzz_replay_dns_message_SOURCES = tests/fuzz/fuzz_dns_message.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_replay_dns_message_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"dns_message"'
 tests_fuzz_replay_dns_message_LDADD = $(PODS_LIBS)
+tests_fuzz_replay_http_conn_SOURCES = tests/fuzz/fuzz_http_conn.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_replay_http_conn_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"http_conn"'
+tests_fuzz_replay_http_conn_LDADD = $(HTTP_LIBS)
 tests_fuzz_replay_http_request_SOURCES = tests/fuzz/fuzz_http_request.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_replay_http_request_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"http_request"'
 tests_fuzz_replay_http_request_LDADD = $(WIRE_LIBS)
@@ -59,6 +63,10 @@ EXTRA_PROGRAMS += tests/fuzz/fuzz_dns_message
 tests_fuzz_fuzz_dns_message_SOURCES = tests/fuzz/fuzz_dns_message.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_dns_message_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_dns_message_LDADD = $(PODS_LIBS)
+EXTRA_PROGRAMS += tests/fuzz/fuzz_http_conn
+tests_fuzz_fuzz_http_conn_SOURCES = tests/fuzz/fuzz_http_conn.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_http_conn_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_http_conn_LDADD = $(HTTP_LIBS)
 EXTRA_PROGRAMS += tests/fuzz/fuzz_http_request
 tests_fuzz_fuzz_http_request_SOURCES = tests/fuzz/fuzz_http_request.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_http_request_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
