@@ -110,7 +110,10 @@ static void on_expired(struct conn *conn)
     switch (conn->state) {
     case CONN_HEAD:
     case CONN_BODY:
-        conn_refuse(conn, 408, "the request took too long to come");
+        if (conn_is_asked(conn))
+            conn_refuse(conn, 408, "the request took too long to come");
+        else
+            conn_free(conn);
         return;
     default: /* idle, or the client does not read, or does not close */
         conn_free(conn);

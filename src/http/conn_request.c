@@ -77,6 +77,13 @@ static enum arrival read_some(struct conn *conn)
     return ARRIVED;
 }
 
+bool conn_is_asked(const struct conn *conn)
+{
+    const struct http_exchange *x = conn->x;
+
+    return x->req.line_done || x->in.len - x->start > x->req.line_start;
+}
+
 /* Reads on in the middle of a request. */
 static enum go read_on(struct conn *conn)
 {
@@ -86,7 +93,7 @@ static enum go read_on(struct conn *conn)
     case ARRIVED_NOTHING:
         return GO_WAIT;
     case ARRIVED_END:
-        return conn_refuse(conn, 400, "the request ended before it was complete");
+        return conn_is_asked(conn) ? conn_refuse(conn, 400, "the request ended before it was complete") : GO_END;
     case ARRIVED_ERROR:
         break;
     }

@@ -174,6 +174,24 @@ Test(limits, time_of_a_body)
     rig_close(&rig);
 }
 
+/* Old clients send one behind a body: nobody waits for an answer to it. */
+Test(limits, an_empty_line_is_no_request)
+{
+    struct client *c;
+
+    open_with(SHORT_MS, 0, 0);
+    for (int half_closed = 0; half_closed < 2; half_closed++) {
+        c = client_open(&rig);
+        client_send(c, "POST /text HTTP/1.1\r\n" H "Content-Length: 1\r\n\r\na\r\n");
+        if (half_closed)
+            shutdown(c->fd, SHUT_WR);
+        client_wait_end(c);
+        cr_expect_eq(client_answers(c, false), 1);
+        client_close(c);
+    }
+    rig_close(&rig);
+}
+
 /* Without a word: nothing has been asked. */
 Test(limits, time_without_a_request)
 {
