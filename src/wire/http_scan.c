@@ -39,6 +39,15 @@ bool http_is_field_vchar(unsigned char c)
     return classes[c] & VCHAR;
 }
 
+size_t http_field_vchars(const char *text, size_t len)
+{
+    size_t i = 0;
+
+    while (i < len && classes[(unsigned char)text[i]] & VCHAR)
+        i++;
+    return i;
+}
+
 bool http_is_cookie_octet(unsigned char c)
 {
     return classes[c] & COOKIE;
@@ -129,9 +138,8 @@ bool http_parse_field(const char *data, struct slice line, struct http_field *ou
     if (colon == line.off || colon == end || data[colon] != ':')
         return false;
     from = colon + 1;
-    for (uint32_t i = from; i < end; i++)
-        if (!http_is_field_vchar((unsigned char)data[i]))
-            return false;
+    if (http_field_vchars(data + from, end - from) < end - from)
+        return false;
     trim(data, &from, &end);
     out->name = (struct slice){.off = line.off, .len = colon - line.off};
     out->value = (struct slice){.off = from, .len = end - from};

@@ -29,6 +29,8 @@ struct http_field {
 
 bool http_is_tchar(unsigned char c);          /* RFC 9110 section 5.6.2 */
 bool http_is_field_vchar(unsigned char c);    /* VCHAR, SP, HTAB, obs-text */
+/* How many bytes from `text` on are such. */
+size_t http_field_vchars(const char *text, size_t len);
 bool http_is_cookie_octet(unsigned char c);   /* RFC 6265 section 4.1.1 */
 
 /* Case-insensitive comparison with a lower-case literal. */
