@@ -34,7 +34,7 @@ static struct {
     struct conn *conn; /* NULL once it is closed */
     int fd;            /* the client's end */
     struct buf got;
-    bool eof, stalled, gone, cut; /* cut: an answer may end before its end */
+    bool eof, stalled, gone, cut; /* cut: answers may be missing, or a part of the last */
     struct http_exchange *later;
     struct buf heads; /* of each answer that was made: 'h' = to HEAD, ' ' = to another */
     unsigned bigs, slices;
@@ -179,7 +179,7 @@ static void expire(void)
 {
     if (!world.conn || world.conn->deadline_ns == INT64_MAX || !world.conn->timer.set)
         return;
-    world.cut = world.cut || world.conn->state == CONN_WRITE;
+    world.cut = world.cut || (world.conn->state != CONN_HEAD && world.conn->state != CONN_BODY);
     world.conn->deadline_ns = 0;
     loop_timer_set(&world.conn->timer, 0);
 }
@@ -203,6 +203,7 @@ static void act(char what, const char **data, size_t *left)
         expire();
     } else if (what == '7') {
         http_server_close_idle(world.server);
+        world.cut = world.cut || !world.conn;
     }
     turn();
 }
@@ -234,33 +235,81 @@ static size_t check_answer(const char *text, size_t len, size_t n, bool *keep_al
     return progress == HTTP_DONE || no_body ? used : 0;
 }
 
-/* OPTIONS * is answered without any of the toy's functions: its answers are not counted. */
-static void check_answers(void)
+/* Finds the end of the request at `text`. DONE, MORE or BAD; *last: nothing is read behind it. */
+static enum http_progress read_request(const char *text, size_t len, size_t *used, bool *last)
+{
+    static const struct http_request_limits limits = {8192, 8192 + 16384,
+                                                      HTTP_REQUEST_MAX_FIELDS}; /* the server's */
+    static struct http_request req;
+    struct http_body body;
+    enum http_progress progress;
+
+    *last = true;
+    http_request_init(&req);
+    progress = http_request_parse(&req, text, len, &limits);
+    if (progress != HTTP_DONE)
+        return progress == HTTP_MORE && !req.line_done && len == req.line_start ? HTTP_DONE : HTTP_BAD;
+    *used = req.head_bytes;
+    *last = !req.keep_alive || req.method == HTTP_CONNECT;
+    if (!req.chunked && !req.has_length)
+        return HTTP_DONE;
+    http_body_init(&body, req.chunked ? HTTP_BODY_CHUNKED : HTTP_BODY_LENGTH, req.content_length, 1048576);
+    progress = http_body_skip(&body, text + *used, len - *used, &len);
+    *used += len;
+    *last = *last || progress != HTTP_DONE;
+    return progress;
+}
+
+/* How many requests were sent, those that are refused or incomplete included, and how many before one of these. */
+static size_t count_requests(const char *text, size_t len, size_t *good)
+{
+    size_t n = 0, used = 0;
+    bool last = false;
+
+    *good = 0;
+    for (; len > 0 && !last; n++) {
+        enum http_progress progress;
+
+        used = 0;
+        progress = read_request(text, len, &used, &last);
+        if (progress == HTTP_DONE && used == 0)
+            return n; /* an empty line */
+        if (progress == HTTP_DONE)
+            *good += 1;
+        text += used;
+        len -= used;
+    }
+    return n;
+}
+
+/* OPTIONS * is answered without any of the toy's functions: its answers are not among world.heads. */
+static void check_answers(const char *sent, size_t sent_len)
 {
     const char *text = buf_str(&world.got);
-    size_t left = world.got.len, used, n = 0;
+    size_t left = world.got.len, used, counted = 0, n = 0, good,
+           requests = count_requests(sent, sent_len, &good);
     bool keep_alive = true;
 
-    while (left > 0) {
-        bool counted = left < 13 || memcmp(text, "HTTP/1.1 204 ", 13) != 0;
+    for (; left > 0; n++, text += used, left -= used) {
+        bool by_toy = left < 13 || memcmp(text, "HTTP/1.1 204 ", 13) != 0;
 
         HOLDS(keep_alive);
-        used = check_answer(text, left, counted ? n : SIZE_MAX, &keep_alive);
+        used = check_answer(text, left, by_toy ? counted : SIZE_MAX, &keep_alive);
         if (used == 0) {
             HOLDS(world.cut || world.gone);
             return;
         }
-        n += counted;
-        HOLDS(n <= world.heads.len);
-        text += used;
-        left -= used;
+        counted += by_toy;
+        HOLDS(counted <= world.heads.len && n < requests);
+        HOLDS(memcmp(text, "HTTP/1.1 400 ", 13) != 0 || n >= good);
     }
-    HOLDS(n == world.heads.len || world.cut || world.gone);
+    HOLDS(world.cut || world.gone || (counted == world.heads.len && (n == requests || !keep_alive)));
 }
 
 /* --- an input --- */
 
-static void finish(const char *data, size_t left)
+/* Returns where what was sent ends. */
+static const char *finish(const char *data, size_t left)
 {
     act('3', &data, &left);
     while (left > 0 && world.conn && world.conn->state != CONN_LINGER) {
@@ -280,6 +329,7 @@ static void finish(const char *data, size_t left)
     receive();
     HOLDS(world.eof || world.gone);
     HOLDS(!world.later);
+    return data;
 }
 
 static void begin_world(struct http_door *door)
@@ -323,8 +373,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     begin_world(&door);
     for (; script < line_end; script++)
         act(*script, &text, &left);
-    finish(text, left);
-    check_answers();
+    text = finish(text, left);
+    check_answers(line_end + 1, (size_t)(text - line_end) - 1);
     http_server_free(world.server);
     close(world.fd);
     buf_release(&world.got);
