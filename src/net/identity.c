@@ -31,7 +31,9 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 /* An encrypted key is an error, not a question on the terminal. */
 static int no_passphrase(char *buf, int size, int rwflag, void *arg)
 {
-    (void)buf, (void)size, (void)rwflag, (void)arg;
+    (void)rwflag, (void)arg;
+    if (size > 0)
+        buf[0] = '\0';
     return 0;
 }
 
