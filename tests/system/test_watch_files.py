@@ -143,7 +143,9 @@ def test_the_ca_is_replaced(t):
     assert syncer.check("t").verdict == "NotSynced"
     mount.put(ca_pem=read(another.ca) + read(pods.certs.ca))  # as in a rotation: both for a while
     wait_reloads(syncer, 1)
-    assert f"file={mount.path('ca.pem')}" in syncer.log() and syncer.check("t").verdict == "Synced"
+    assert f"file={mount.path('ca.pem')}" in syncer.log()
+    # The workers of before finish what they have accepted.
+    proc.wait_until(lambda: syncer.check("t").verdict == "Synced", 10, why="the new CA is not in force")
     mount.put(ca_pem=read(pods.certs.ca))
     wait_reloads(syncer, 2)
     assert syncer.check("t").verdict == "Synced"
