@@ -158,12 +158,21 @@ enum http_progress exchange_skip_body(struct http_exchange *x)
     return progress;
 }
 
+/* That is a byte of a segment, not what divides segments (RFC 3986 section 2.2): no route has one. */
+static bool has_escaped_slash(const char *path, size_t len)
+{
+    for (size_t i = 0; i + 2 < len; i++)
+        if (path[i] == '%' && path[i + 1] == '2' && (path[i + 2] == 'f' || path[i + 2] == 'F'))
+            return true;
+    return false;
+}
+
 bool exchange_decode_path(struct http_exchange *x)
 {
     const char *text = http_exchange_bytes(x) + x->req.path.off;
     char *to;
 
-    if (!memchr(text, '%', x->req.path.len))
+    if (!memchr(text, '%', x->req.path.len) || has_escaped_slash(text, x->req.path.len))
         return true;
     to = buf_reserve(&x->path, x->req.path.len);
     if (!to)

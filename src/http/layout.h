@@ -28,7 +28,7 @@ struct http_exchange {
     struct http_request req;
     struct http_body body;
     bool body_done;   /* all of the body has come, and is thrown away */
-    struct buf path;  /* decoded, if it had an escape; else empty */
+    struct buf path;  /* decoded, if it had an escape, but none of a slash; else empty */
     int64_t began_ns; /* when the head was complete */
     void *data;       /* the handler's */
     void (*on_abort)(struct http_exchange *x);

@@ -258,7 +258,8 @@ def test_targets(t):
                 b"http://gateway.test/livez", b"HTTP://gateway.test/livez", b"http://other/livez",
                 b"http://gateway.test:8080/livez", b"https://gateway.test/livez", b"http://[::1]/livez",
                 b"http://[::1]:80/livez?x", b"/livez?" + b"x" * 7500)] + [(get(target), (404, 404)) for target in (
-                b"/livez/", b"//livez", b"/livez%00", b"/livez%00x", b"/%00", b"/LIVEZ", b"/live", b"/livezz", b"/livez;a",
+                b"/v1%2fsynced", b"/v1%2Fsynced", b"/livez/", b"//livez", b"/livez%00", b"/livez%00x", b"/%00", b"/LIVEZ",
+                b"/live", b"/livezz", b"/livez;a",
                 b"/livez%20", b"/livez%3f", b"/livez%23", b"/livez%0d%0a", b"/livez/.", b"/%2e%2e/%2e%2e/etc/passwd",
                 b"/../../etc/passwd", b"/..", b"/v1//synced", b"/v1/../../livez", b"/livez%2500", b"/v1/synced%00", b"/%ff",
                 b"/livez.", b"/" + b"x" * 7900, b"http://gateway.test/none")] +
