@@ -16,7 +16,7 @@
 
 TestSuite(resolver, .timeout = 20);
 
-#define PROMPT_NS (100 * NS_PER_MS)
+#define PROMPT_NS (3 * NS_PER_S) /* the resolver would hold the loop for ever; a busy machine does for a while */
 
 static int gate[2];
 static atomic_int asked, answered;
