@@ -81,7 +81,7 @@ bool conn_is_asked(const struct conn *conn)
 {
     const struct http_exchange *x = conn->x;
 
-    return x->req.line_done || x->in.len - x->start > x->req.line_start;
+    return x->in.len - x->start > 2 || http_exchange_bytes(x)[0] != '\r';
 }
 
 /* Reads on in the middle of a request. */

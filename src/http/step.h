@@ -33,8 +33,9 @@ enum go step_idle(struct conn *conn);
 enum go step_head(struct conn *conn);
 enum go step_body(struct conn *conn);
 enum go step_route(struct conn *conn);
-/* Is there a request, or at least its first byte? In CONN_HEAD and CONN_BODY. An empty line is none: clients may send one
- * behind a body (RFC 9112 section 2.2), and would take an answer to it for that to their next request. */
+/* Is there a request, or at least its first byte? In CONN_HEAD and CONN_BODY. An empty line, or half of one, is none:
+ * clients may send one behind a body (RFC 9112 section 2.2), and would take an answer to it for that to their next
+ * request. */
 bool conn_is_asked(const struct conn *conn);
 /* Answers an error after which nothing can be read as a request any more. Always GO_ON. */
 enum go conn_refuse(struct conn *conn, int status, const char *why);

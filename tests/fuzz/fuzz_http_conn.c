@@ -247,8 +247,10 @@ static enum http_progress read_request(const char *text, size_t len, size_t *use
     *last = true;
     http_request_init(&req);
     progress = http_request_parse(&req, text, len, &limits);
+    if (progress == HTTP_MORE && len <= 2 && text[0] == '\r') /* an empty line, or half of one */
+        return HTTP_DONE;
     if (progress != HTTP_DONE)
-        return progress == HTTP_MORE && !req.line_done && len == req.line_start ? HTTP_DONE : HTTP_BAD;
+        return HTTP_BAD;
     *used = req.head_bytes;
     *last = !req.keep_alive || req.method == HTTP_CONNECT;
     if (!req.chunked && !req.has_length)
