@@ -165,9 +165,9 @@ static int print(const struct conf *conf)
 static int read_arguments(struct arguments *arguments, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},      {"http-port", required_argument, NULL, 'p'},
-        {"print-config", no_argument, NULL, 'P'},      {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},              {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"http-port", required_argument, NULL, 'p'},
+        {"print-config", no_argument, NULL, 'P'}, {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     int option;
 

@@ -19,8 +19,7 @@ void api_allow_init(struct api_allow *allow, char *const *values, size_t n)
         } else if (strcmp(values[i], "pods") == 0) {
             allow->pods = true;
         } else {
-            must(allow->n < API_ALLOW_MAX &&
-                 addr_range_parse(&allow->ranges[allow->n], values[i], &low_bits) == 0);
+            must(allow->n < API_ALLOW_MAX && addr_range_parse(&allow->ranges[allow->n], values[i], &low_bits) == 0);
             allow->n++;
         }
     }

@@ -26,9 +26,8 @@ static const enum log_level verdict_levels[VERDICTS] = {
     [VERDICT_TIMEOUT] = LOG_LEVEL_WARN,
 };
 static const enum log_level error_levels[API_ERRORS] = {
-    [API_BAD_REQUEST] = LOG_LEVEL_INFO,   [API_NOT_ALLOWED] = LOG_LEVEL_WARN,
-    [API_NO_POD_LIST] = LOG_LEVEL_WARN,   [API_NO_PODS] = LOG_LEVEL_WARN,
-    [API_TOO_MANY_PODS] = LOG_LEVEL_WARN, [API_OVERLOADED] = LOG_LEVEL_WARN,
+    [API_BAD_REQUEST] = LOG_LEVEL_INFO, [API_NOT_ALLOWED] = LOG_LEVEL_WARN,   [API_NO_POD_LIST] = LOG_LEVEL_WARN,
+    [API_NO_PODS] = LOG_LEVEL_WARN,     [API_TOO_MANY_PODS] = LOG_LEVEL_WARN, [API_OVERLOADED] = LOG_LEVEL_WARN,
     [API_DRAINING] = LOG_LEVEL_INFO,
 };
 
@@ -36,8 +35,7 @@ static const enum log_level error_levels[API_ERRORS] = {
 
 static const char *reason_name(size_t reason)
 {
-    return reason < VERDICTS ? verdict_name((enum verdict)reason)
-                             : api_error_name((enum api_error)(reason - VERDICTS));
+    return reason < VERDICTS ? verdict_name((enum verdict)reason) : api_error_name((enum api_error)(reason - VERDICTS));
 }
 
 static enum log_level reason_level(size_t reason)
@@ -141,8 +139,7 @@ static void name_pods(const struct check *check, struct buf *out, const char **h
         buf_addf(out, "; and %zu more", all - named);
 }
 
-void api_log_verdict(struct api *api, const struct http_exchange *x, const struct check *check,
-                     const char *origin)
+void api_log_verdict(struct api *api, const struct http_exchange *x, const struct check *check, const char *origin)
 {
     enum verdict verdict = check_verdict(check);
     char client[ADDR_TEXT_BYTES], counts[48];
@@ -172,7 +169,6 @@ void api_log_error(struct api *api, const struct http_exchange *x, enum api_erro
 
     if (!may_log(api, VERDICTS + (size_t)error))
         return;
-    LOG_AT(error_levels[error], "no verdict", LOG_STR("error", api_error_name(error)),
-           LOG_STR("reason", detail), LOG_STR("client", http_exchange_client(x, client)),
-           LOG_OPT("request_id", http_exchange_id(x)));
+    LOG_AT(error_levels[error], "no verdict", LOG_STR("error", api_error_name(error)), LOG_STR("reason", detail),
+           LOG_STR("client", http_exchange_client(x, client)), LOG_OPT("request_id", http_exchange_id(x)));
 }

@@ -37,8 +37,7 @@ static void put(struct buf *out, const char *family, uint64_t n)
     prom_number(&w, n);
 }
 
-static void put_labelled(struct buf *out, const char *family, const char *label, const char *value,
-                         uint64_t n)
+static void put_labelled(struct buf *out, const char *family, const char *label, const char *value, uint64_t n)
 {
     struct prom_writer w;
 
@@ -49,8 +48,7 @@ static void put_labelled(struct buf *out, const char *family, const char *label,
 
 /* ---- the table of what is counted ---- */
 
-static void write_histogram(const struct scoreboard *board, const struct scoreboard_line *line,
-                            struct buf *out)
+static void write_histogram(const struct scoreboard *board, const struct scoreboard_line *line, struct buf *out)
 {
     const struct scoreboard_bounds *bounds = &scoreboard_bounds[line->id];
     struct scoreboard_distribution d;
@@ -75,8 +73,7 @@ static void write_histogram(const struct scoreboard *board, const struct scorebo
 
 static void write_cell(const struct scoreboard *board, const struct scoreboard_line *line, struct buf *out)
 {
-    static const unsigned digits[] = {
-        [SCOREBOARD_SECONDS] = 6, [SCOREBOARD_INSTANT] = 3, [SCOREBOARD_HISTOGRAM] = 0};
+    static const unsigned digits[] = {[SCOREBOARD_SECONDS] = 6, [SCOREBOARD_INSTANT] = 3, [SCOREBOARD_HISTOGRAM] = 0};
     struct prom_writer w;
 
     prom_begin(&w, out, line->family, "");
@@ -87,9 +84,8 @@ static void write_cell(const struct scoreboard *board, const struct scoreboard_l
 static bool write_line(struct metrics *m, struct buf *out)
 {
     static const enum prom_type types[] = {
-        [SCOREBOARD_COUNTER] = PROM_COUNTER,     [SCOREBOARD_SECONDS] = PROM_COUNTER,
-        [SCOREBOARD_GAUGE] = PROM_GAUGE,         [SCOREBOARD_INSTANT] = PROM_GAUGE,
-        [SCOREBOARD_HISTOGRAM] = PROM_HISTOGRAM,
+        [SCOREBOARD_COUNTER] = PROM_COUNTER, [SCOREBOARD_SECONDS] = PROM_COUNTER,     [SCOREBOARD_GAUGE] = PROM_GAUGE,
+        [SCOREBOARD_INSTANT] = PROM_GAUGE,   [SCOREBOARD_HISTOGRAM] = PROM_HISTOGRAM,
     };
     const struct scoreboard_line *line = &scoreboard_lines[m->at];
 
@@ -169,8 +165,7 @@ static bool is_up(const struct metrics *m, const struct podtable_pod *pod, uint6
     struct scoreboard_pod seen;
 
     scoreboard_pod(m->api->board, pod->id, &seen);
-    *n = seen.result == SCOREBOARD_PRESENT || seen.result == SCOREBOARD_ABSENT ||
-                 seen.result == SCOREBOARD_STATUS
+    *n = seen.result == SCOREBOARD_PRESENT || seen.result == SCOREBOARD_ABSENT || seen.result == SCOREBOARD_STATUS
              ? 1000
              : 0;
     return seen.result != SCOREBOARD_NO_RESULT;
@@ -191,8 +186,7 @@ static const struct {
 } pod_families[] = {
     {"syncer_pod_up", "Whether the pod answered its last probe, whatever it said.", is_up},
     {"syncer_pod_protected", "Whether the pod refused the last made-up token.", is_protected},
-    {"syncer_pod_replication_lag_seconds", "Last time from a check's start until the pod had the token.",
-     last_lag},
+    {"syncer_pod_replication_lag_seconds", "Last time from a check's start until the pod had the token.", last_lag},
     {"syncer_pod_replication_lag_max_seconds", "The longest of the last 5 minutes.", longest_lag},
 };
 
@@ -238,8 +232,8 @@ static bool write_pod(struct metrics *m, struct buf *out)
 /* ---- the answer ---- */
 
 /* In the order of the text. Each writes a little and says whether it is through. */
-static bool (*const parts[])(struct metrics *m, struct buf *out) = {write_build, write_line, write_workers,
-                                                                    write_table, write_pod};
+static bool (*const parts[])(struct metrics *m, struct buf *out) = {write_build, write_line, write_workers, write_table,
+                                                                    write_pod};
 
 static bool next(struct http_producer *producer, struct buf *out)
 {

@@ -27,8 +27,7 @@ static const char *guard_name(const struct api *api, const struct scoreboard_pod
     return last->guard == SCOREBOARD_PROTECTED ? "protected" : "unprotected";
 }
 
-static void write_pod(struct json_writer *w, const struct api *api, const struct podtable_pod *pod,
-                      int64_t now)
+static void write_pod(struct json_writer *w, const struct api *api, const struct podtable_pod *pod, int64_t now)
 {
     struct scoreboard_pod last;
     char addr[ADDR_TEXT_BYTES];

@@ -46,8 +46,7 @@ static const struct {
     enum api_error error;
     const char *detail;
 } refusals[CHECK_REFUSALS] = {
-    [CHECK_NO_POD_LIST] = {API_NO_POD_LIST,
-                           "no list of pods has been read, or the last one is too old to be trusted"},
+    [CHECK_NO_POD_LIST] = {API_NO_POD_LIST, "no list of pods has been read, or the last one is too old to be trusted"},
     [CHECK_NO_PODS] = {API_NO_PODS, "there is no pod to ask, and the origin is not in the list either"},
     [CHECK_TOO_MANY_PODS] = {API_TOO_MANY_PODS, "the source has more pods than max_pods: some are not known"},
     [CHECK_OVERLOADED] = {API_OVERLOADED, "max_checks are under way in this worker, or its memory is out"},
@@ -64,8 +63,7 @@ static void note_late(const struct synced *s)
     struct check_peer_result peer;
     size_t at = 0;
 
-    if (s->expect_absent || check_expected(s->check) == 0 ||
-        check_expected(s->check) == check_peers(s->check))
+    if (s->expect_absent || check_expected(s->check) == 0 || check_expected(s->check) == check_peers(s->check))
         return;
     while (check_next_peer(s->check, &at, &peer))
         if (peer.outcome == PROBE_ABSENT)

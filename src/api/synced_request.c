@@ -55,8 +55,7 @@ static bool is_dns_name(const char *name, size_t len)
 /* A value that was made from the token would carry it into the log. Short ones meet by chance. */
 static bool is_related(const char *a, size_t a_len, const char *b, size_t b_len)
 {
-    return a_len >= RELATED_MIN && b_len >= RELATED_MIN &&
-           (memmem(a, a_len, b, b_len) || memmem(b, b_len, a, a_len));
+    return a_len >= RELATED_MIN && b_len >= RELATED_MIN && (memmem(a, a_len, b, b_len) || memmem(b, b_len, a, a_len));
 }
 
 const char *synced_read_origin(struct synced *s, const char *token, size_t token_len)
@@ -86,8 +85,7 @@ static bool is_request_id(const char *value, size_t len)
     if (len == 0 || len > HTTP_EXCHANGE_ID_MAX)
         return false;
     for (size_t i = 0; i < len; i++)
-        if (!is_alnum_lower(value[i]) && !(value[i] >= 'A' && value[i] <= 'Z') &&
-            !strchr("._:/+=@-", value[i]))
+        if (!is_alnum_lower(value[i]) && !(value[i] >= 'A' && value[i] <= 'Z') && !strchr("._:/+=@-", value[i]))
             return false;
     return true;
 }
@@ -127,8 +125,8 @@ static bool all_zero(const char *s, size_t len)
 static bool is_traceparent(const char *v, size_t len)
 {
     return len == TRACEPARENT_BYTES && memcmp(v, "00-", 3) == 0 && v[35] == '-' && v[52] == '-' &&
-           is_lower_hex(v + 3, 32) && is_lower_hex(v + 36, 16) && is_lower_hex(v + 53, 2) &&
-           !all_zero(v + 3, 32) && !all_zero(v + 36, 16);
+           is_lower_hex(v + 3, 32) && is_lower_hex(v + 36, 16) && is_lower_hex(v + 53, 2) && !all_zero(v + 3, 32) &&
+           !all_zero(v + 36, 16);
 }
 
 void synced_read_traceparent(struct synced *s)

@@ -14,9 +14,8 @@
 static enum scoreboard_result result_of(enum probe_outcome outcome)
 {
     static const enum scoreboard_result results[PROBE_OUTCOMES] = {
-        [PROBE_ABSENT] = SCOREBOARD_ABSENT,   [PROBE_STATUS] = SCOREBOARD_STATUS,
-        [PROBE_CONNECT] = SCOREBOARD_CONNECT, [PROBE_TLS] = SCOREBOARD_TLS,
-        [PROBE_BROKEN] = SCOREBOARD_BROKEN,   [PROBE_TIMEOUT] = SCOREBOARD_TIMED_OUT,
+        [PROBE_ABSENT] = SCOREBOARD_ABSENT, [PROBE_STATUS] = SCOREBOARD_STATUS, [PROBE_CONNECT] = SCOREBOARD_CONNECT,
+        [PROBE_TLS] = SCOREBOARD_TLS,       [PROBE_BROKEN] = SCOREBOARD_BROKEN, [PROBE_TIMEOUT] = SCOREBOARD_TIMED_OUT,
     };
 
     return results[outcome];

@@ -117,8 +117,7 @@ static void on_readable(struct loop_io *io, uint32_t events)
 {
     struct filewatch *watch = container_of(io, struct filewatch, io);
     char buf[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
-    ssize_t got =
-        read(io->fd, buf, sizeof(buf)); /* once a turn: a folder in which much happens holds nothing up */
+    ssize_t got = read(io->fd, buf, sizeof(buf)); /* once a turn: a folder in which much happens holds nothing up */
 
     (void)events;
     for (ssize_t at = 0; at < got;) {
@@ -140,8 +139,7 @@ static void open_inotify(struct filewatch *watch)
     if (watch->fd >= 0 && loop_io_add(watch->loop, &watch->io, watch->fd, EPOLLIN, on_readable) == 0)
         return;
     if (errno == EMFILE)
-        err_set(&watch->trouble,
-                "no inotify instance is left (fs.inotify.max_user_instances, RLIMIT_NOFILE)");
+        err_set(&watch->trouble, "no inotify instance is left (fs.inotify.max_user_instances, RLIMIT_NOFILE)");
     else
         err_set_errno(&watch->trouble, errno, "inotify");
     fd_close(&watch->fd);
@@ -233,9 +231,8 @@ const char *filewatch_trouble(const struct filewatch *watch)
 
 /* ---- life ---- */
 
-struct filewatch *filewatch_new(struct loop *loop,
-                                void (*on_news)(void *arg, const struct filewatch_news *news), void *arg,
-                                struct err *err)
+struct filewatch *filewatch_new(struct loop *loop, void (*on_news)(void *arg, const struct filewatch_news *news),
+                                void *arg, struct err *err)
 {
     struct filewatch *watch = calloc(1, sizeof(*watch));
 

@@ -72,8 +72,7 @@ void way_release(struct way_places *places)
 static void tell_trouble(struct walk *walk, const char *folder, int errnum)
 {
     if (errnum == ENOSPC)
-        err_set(walk->trouble, "%s: the limit of inotify watches is reached (fs.inotify.max_user_watches)",
-                folder);
+        err_set(walk->trouble, "%s: the limit of inotify watches is reached (fs.inotify.max_user_watches)", folder);
     else if (errnum != EACCES || !walk->rest[0])
         err_set_errno(walk->trouble, errnum, "%s", folder);
 }

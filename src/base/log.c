@@ -57,10 +57,8 @@ uint64_t log_dropped(void)
 /* Puts the line into the buffer. False if there is no room for all of it. */
 static bool buffer_line(enum log_level level, const char *msg, const struct log_field *fields, size_t n)
 {
-    struct log_head head = {.level = level,
-                            .process = state.process,
-                            .wall_ms = clock_wall_ms(),
-                            .pid = state.pid ? state.pid : getpid()};
+    struct log_head head = {
+        .level = level, .process = state.process, .wall_ms = clock_wall_ms(), .pid = state.pid ? state.pid : getpid()};
     char line[LOG_LINE_BYTES];
     size_t len = log_line_format(line, state.format, &head, msg, fields, n);
 

@@ -81,12 +81,8 @@ static size_t add_char(struct line *line, const char *s, size_t n)
 enum { CHAR_LITERAL = 1, CHAR_PLAIN = 2 };
 
 static const unsigned char classes[256] = {
-    [' '] = CHAR_LITERAL,
-    ['!'] = CHAR_LITERAL | CHAR_PLAIN,
-    ['#' ... '<'] = CHAR_LITERAL | CHAR_PLAIN,
-    ['='] = CHAR_LITERAL,
-    ['>' ... '['] = CHAR_LITERAL | CHAR_PLAIN,
-    [']' ... '~'] = CHAR_LITERAL | CHAR_PLAIN,
+    [' '] = CHAR_LITERAL, ['!'] = CHAR_LITERAL | CHAR_PLAIN,         ['#' ... '<'] = CHAR_LITERAL | CHAR_PLAIN,
+    ['='] = CHAR_LITERAL, ['>' ... '['] = CHAR_LITERAL | CHAR_PLAIN, [']' ... '~'] = CHAR_LITERAL | CHAR_PLAIN,
 };
 
 static unsigned class_of(char c)
@@ -204,13 +200,12 @@ static void add_field(struct line *line, const struct log_field *field)
     else
         add_number(line, field->num, field->thousandths ? 3 : 0);
     if (line->cut && (!field->str || line->len == value))
-        line->len =
-            before; /* half a number would be another number; and of this string not even the quote fitted */
+        line->len = before; /* half a number would be another number; and of this string not even the quote fitted */
 }
 
 /* `out` is written through line.data. NOLINTNEXTLINE(readability-non-const-parameter) */
-size_t log_line_format(char out[LOG_LINE_BYTES], enum log_format format, const struct log_head *head,
-                       const char *msg, const struct log_field *fields, size_t n)
+size_t log_line_format(char out[LOG_LINE_BYTES], enum log_format format, const struct log_head *head, const char *msg,
+                       const struct log_field *fields, size_t n)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
     struct line line = {.data = out, .format = format};

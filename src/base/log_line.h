@@ -21,7 +21,7 @@ struct log_head {
 };
 
 /* Returns the length, newline included; no NUL behind. */
-size_t log_line_format(char out[LOG_LINE_BYTES], enum log_format format, const struct log_head *head,
-                       const char *msg, const struct log_field *fields, size_t n);
+size_t log_line_format(char out[LOG_LINE_BYTES], enum log_format format, const struct log_head *head, const char *msg,
+                       const struct log_field *fields, size_t n);
 
 #endif

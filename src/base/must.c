@@ -12,8 +12,8 @@
 _Noreturn void must_failed(const char *cond, const char *file, int line)
 {
     char text[512];
-    int len = snprintf(text, sizeof(text), "syncer[%ld]: broken invariant: %s at %s:%d\n", (long)getpid(), cond,
-                       file, line);
+    int len =
+        snprintf(text, sizeof(text), "syncer[%ld]: broken invariant: %s at %s:%d\n", (long)getpid(), cond, file, line);
     struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
 
     if (len >= (int)sizeof(text)) {

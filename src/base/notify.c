@@ -21,14 +21,13 @@ static int connect_to(const char *name, struct err *err)
     int fd;
 
     if ((name[0] != '/' && name[0] != '@') || len < 2 || len >= sizeof(addr.sun_path))
-        return err_set(
-            err, "NOTIFY_SOCKET: \"%.110s\" should be an absolute path or an abstract name after @", name);
+        return err_set(err, "NOTIFY_SOCKET: \"%.110s\" should be an absolute path or an abstract name after @", name);
     memcpy(addr.sun_path, name, len);
     if (name[0] == '@')
         addr.sun_path[0] = '\0';
     fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&addr,
-                           (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0)
+    if (fd >= 0 &&
+        connect(fd, (const struct sockaddr *)&addr, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0)
         return fd;
     err_set_errno(err, errno, "NOTIFY_SOCKET: %.110s", name);
     fd_close(&fd);

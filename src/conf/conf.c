@@ -189,9 +189,10 @@ static bool same_static(const struct conf *a, const struct conf *b)
 bool conf_same_pods(const struct conf *a, const struct conf *b)
 {
     return a->pods == b->pods && a->pod_filter == b->pod_filter && a->pod_scope == b->pod_scope && a->port == b->port &&
-           same_text(a->namespace, b->namespace) && same_text(a->deployment, b->deployment) && same_text(a->service, b->service) &&
-           same_text(a->resolver, b->resolver) && same_text(a->kubeconfig, b->kubeconfig) &&
-           same_text(a->serviceaccount_dir, b->serviceaccount_dir) && same_static(a, b);
+           same_text(a->namespace, b->namespace) && same_text(a->deployment, b->deployment) &&
+           same_text(a->service, b->service) && same_text(a->resolver, b->resolver) &&
+           same_text(a->kubeconfig, b->kubeconfig) && same_text(a->serviceaccount_dir, b->serviceaccount_dir) &&
+           same_static(a, b);
 }
 
 int64_t conf_patience_ms(const struct conf *conf)

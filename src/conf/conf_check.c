@@ -47,7 +47,8 @@ static int check_source(struct conf *conf, bool in_cluster, struct err *err)
     if (conf->pods == CONF_PODS_STATIC && conf->n_static_pods == 0)
         return err_set(err, "static: a list of {name, address, port} is required where pods are static");
     if (conf->pods == CONF_PODS_ENDPOINTSLICES && (!conf->service || !is_service(conf->service)))
-        return err_set(err, "service: the name of a Service is required where pods come from endpointslices, such as gateway");
+        return err_set(
+            err, "service: the name of a Service is required where pods come from endpointslices, such as gateway");
     return 0;
 }
 
@@ -144,7 +145,8 @@ static int check_allow(const struct conf *conf, struct conf_notes *notes, struct
         if (strcmp(who, "any") == 0 || strcmp(who, "pods") == 0 || addr_range_parse(&range, who, &low_bits) == 0)
             continue;
         return err_set(err, "allow: \"%.60s\" should be %s", who,
-                       low_bits ? "a network: bits behind the prefix should be zero" : "any, pods, an address or a CIDR");
+                       low_bits ? "a network: bits behind the prefix should be zero"
+                                : "any, pods, an address or a CIDR");
     }
     if (any && conf->allow.n > 1)
         return err_set(err, "allow: any leaves nothing for other values to say");
@@ -161,12 +163,14 @@ static void check_times(const struct conf *conf, struct conf_notes *notes)
     int64_t patience = conf_patience_ms(conf);
 
     if (conf->request_deadline_ms < conf->connection_timeout_ms + CONF_DEADLINE_MARGIN_MS)
-        note(notes, "request_deadline (%" PRId64 " ms) is less than connection_timeout + %d ms: a probe may outlast it, and "
-                    "such checks end as Timeout",
+        note(notes,
+             "request_deadline (%" PRId64 " ms) is less than connection_timeout + %d ms: a probe may outlast it, and "
+             "such checks end as Timeout",
              conf->request_deadline_ms, CONF_DEADLINE_MARGIN_MS);
     else if (patience * 10 < conf->zone_sync_interval_ms * 12)
-        note(notes, "a check is patient for %" PRId64 " ms only, less than 1.2 x zone_sync_interval (%" PRId64
-                    " ms): healthy logins can come out as NotSynced; raise retries, sync_timeout or request_deadline",
+        note(notes,
+             "a check is patient for %" PRId64 " ms only, less than 1.2 x zone_sync_interval (%" PRId64
+             " ms): healthy logins can come out as NotSynced; raise retries, sync_timeout or request_deadline",
              patience, conf->zone_sync_interval_ms);
 }
 

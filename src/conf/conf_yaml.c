@@ -18,7 +18,7 @@
 struct reader {
     struct yaml_reader yaml;
     struct conf *conf;
-    struct err *err; /* the same as yaml's */
+    struct err *err;     /* the same as yaml's */
     bool seen[KEYS_MAX]; /* by key of the table, then static */
 };
 

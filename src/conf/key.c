@@ -126,8 +126,10 @@ static int set_ms(int64_t *field, const struct key *key, const char *text, struc
         *field = n * units[i].ms;
         return 0;
     }
-    return err_set(err, "\"%.40s\" should be %sa time from %" PRId64 "ms to %" PRId64 "ms, such as 150ms or 2s (a bare "
-                        "number is milliseconds)", text, key->type == KEY_AUTO_MS ? "auto or " : "", key->min, key->max);
+    return err_set(err,
+                   "\"%.40s\" should be %sa time from %" PRId64 "ms to %" PRId64 "ms, such as 150ms or 2s (a bare "
+                   "number is milliseconds)",
+                   text, key->type == KEY_AUTO_MS ? "auto or " : "", key->min, key->max);
 }
 
 void key_clear_list(struct conf *conf, const struct key *key)

@@ -38,8 +38,7 @@ static size_t scan_authority(const char *text, char host[254])
     host[n] = '\0';
     if (text[at] == ':') {
         digits = strspn(text + at + 1, "0123456789");
-        if (digits == 0 || digits > 5 || strtol(text + at + 1, NULL, 10) > 65535 ||
-            strtol(text + at + 1, NULL, 10) < 1)
+        if (digits == 0 || digits > 5 || strtol(text + at + 1, NULL, 10) > 65535 || strtol(text + at + 1, NULL, 10) < 1)
             return 0;
         at += 1 + digits;
     }
@@ -86,8 +85,8 @@ malformed:
 }
 
 /* Inline data stand above a file. */
-static int take_part(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field data,
-                     enum kc_field path, struct err *err)
+static int take_part(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field data, enum kc_field path,
+                     struct err *err)
 {
     if (text_of(entry, data))
         return kc_take_data(part, entry, data, err);
@@ -140,16 +139,12 @@ static int refuse_others(const struct kc_entry *user, struct err *err)
         enum kc_field field;
         const char *reason;
     } refused[] = {
-        {KC_EXEC,
-         "programs are not run for credentials: use the token of a ServiceAccount (token, tokenFile; kubectl "
-         "create token), a client certificate, or the server of a kubectl proxy"},
-        {KC_AUTH_PROVIDER,
-         "providers of client-go are not part of this: use the token of a ServiceAccount (token, "
-         "tokenFile; kubectl create token), a client certificate, or the server of a kubectl proxy"},
-        {KC_USERNAME,
-         "passwords are gone from Kubernetes since 1.19: use token, tokenFile or a client certificate"},
-        {KC_PASSWORD,
-         "passwords are gone from Kubernetes since 1.19: use token, tokenFile or a client certificate"},
+        {KC_EXEC, "programs are not run for credentials: use the token of a ServiceAccount (token, tokenFile; kubectl "
+                  "create token), a client certificate, or the server of a kubectl proxy"},
+        {KC_AUTH_PROVIDER, "providers of client-go are not part of this: use the token of a ServiceAccount (token, "
+                           "tokenFile; kubectl create token), a client certificate, or the server of a kubectl proxy"},
+        {KC_USERNAME, "passwords are gone from Kubernetes since 1.19: use token, tokenFile or a client certificate"},
+        {KC_PASSWORD, "passwords are gone from Kubernetes since 1.19: use token, tokenFile or a client certificate"},
         {KC_IMPERSONATE, "impersonation is not supported: use credentials of that user"},
     };
 
@@ -175,8 +170,7 @@ static int take_token(struct kubeconfig *out, const struct kc_entry *user, struc
             return kc_bad(user, KC_TOKEN, err);
         }
     buf_add_str(&out->token.data, token);
-    return out->token.data.failed ? err_set(err, "out of memory")
-                                  : kc_set_origin(&out->token, user, KC_TOKEN, err);
+    return out->token.data.failed ? err_set(err, "out of memory") : kc_set_origin(&out->token, user, KC_TOKEN, err);
 }
 
 static int take_user(struct kubeconfig *out, const struct kc_entry *user, struct err *err)
@@ -187,18 +181,16 @@ static int take_user(struct kubeconfig *out, const struct kc_entry *user, struct
         return -1;
     if (!out->cert.origin == !out->key.origin)
         return 0;
-    return err_set(err, "%s: there should be a %s beside it",
-                   out->cert.origin ? out->cert.origin : out->key.origin,
+    return err_set(err, "%s: there should be a %s beside it", out->cert.origin ? out->cert.origin : out->key.origin,
                    out->cert.origin ? "client-key" : "client-certificate");
 }
 
 /* ---- the context ---- */
 
-static int take_context(struct kubeconfig *out, const struct kc_entries *entries,
-                        const struct kc_entry *context, struct err *err)
+static int take_context(struct kubeconfig *out, const struct kc_entries *entries, const struct kc_entry *context,
+                        struct err *err)
 {
-    const char *cluster_name = text_of(context, KC_CONTEXT_CLUSTER),
-               *user_name = text_of(context, KC_CONTEXT_USER);
+    const char *cluster_name = text_of(context, KC_CONTEXT_CLUSTER), *user_name = text_of(context, KC_CONTEXT_USER);
     const struct kc_entry *cluster, *user;
 
     if (!cluster_name)
@@ -213,8 +205,7 @@ static int take_context(struct kubeconfig *out, const struct kc_entries *entries
         err_set(err, "there is no user \"%.100s\"", user_name);
         return kc_bad(context, KC_CONTEXT_USER, err);
     }
-    if (kc_copy(&out->namespace, text_of(context, KC_NAMESPACE), err) != 0 ||
-        take_cluster(out, cluster, err) != 0)
+    if (kc_copy(&out->namespace, text_of(context, KC_NAMESPACE), err) != 0 || take_cluster(out, cluster, err) != 0)
         return -1;
     return user ? take_user(out, user, err) : 0;
 }
@@ -229,8 +220,8 @@ static int take_current(struct kubeconfig *out, const struct kc_entries *entries
         return err_set(err, "%s: current-context: is required", first_file);
     context = kc_entries_find(entries, KC_CONTEXT, current->text);
     if (!context)
-        return err_set(err, "%s:%lu: current-context: there is no context \"%.100s\"", current->file,
-                       current->line, current->text);
+        return err_set(err, "%s:%lu: current-context: there is no context \"%.100s\"", current->file, current->line,
+                       current->text);
     return take_context(out, entries, context, err);
 }
 
@@ -257,8 +248,7 @@ void kubeconfig_release(struct kubeconfig *kubeconfig)
     kubeconfig->server = kubeconfig->tls_server_name = kubeconfig->namespace = NULL;
 }
 
-int kubeconfig_parse(struct kubeconfig *kubeconfig, const struct kubeconfig_text *texts, size_t n,
-                     struct err *err)
+int kubeconfig_parse(struct kubeconfig *kubeconfig, const struct kubeconfig_text *texts, size_t n, struct err *err)
 {
     struct kc_entries entries = {.n = 0};
     int rc = 0;

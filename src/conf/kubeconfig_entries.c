@@ -226,8 +226,7 @@ static struct kc_entry *new_entry(struct kc_entries *entries, struct yaml_reader
     struct kc_entry *items;
 
     if (entries->n == KUBECONFIG_MAX_ENTRIES) {
-        err_set(r->err, "%s:%lu: more than %d clusters, contexts and users", r->name, r->line,
-                KUBECONFIG_MAX_ENTRIES);
+        err_set(r->err, "%s:%lu: more than %d clusters, contexts and users", r->name, r->line, KUBECONFIG_MAX_ENTRIES);
         return NULL;
     }
     if ((entries->n & (entries->n - 1)) == 0) { /* full: a power of two each time */
@@ -246,8 +245,7 @@ static struct kc_entry *new_entry(struct kc_entries *entries, struct yaml_reader
 static bool is_second(const struct kc_entries *entries, const struct kc_entry *entry)
 {
     for (const struct kc_entry *other = entries->items; other < entry; other++)
-        if (other->section == entry->section && other->file == entry->file &&
-            strcmp(other->name, entry->name) == 0)
+        if (other->section == entry->section && other->file == entry->file && strcmp(other->name, entry->name) == 0)
             return true;
     return false;
 }
@@ -328,8 +326,7 @@ int kc_entries_add(struct kc_entries *entries, const struct kubeconfig_text *tex
     return rc;
 }
 
-const struct kc_entry *kc_entries_find(const struct kc_entries *entries, enum kc_section section,
-                                       const char *name)
+const struct kc_entry *kc_entries_find(const struct kc_entries *entries, enum kc_section section, const char *name)
 {
     for (size_t i = 0; i < entries->n; i++)
         if (entries->items[i].section == section && strcmp(entries->items[i].name, name) == 0)

@@ -37,8 +37,7 @@ enum kc_field {
 };
 
 struct kc_value {
-    char
-        *text; /* NULL = not there; null and "" are that too; "" for one that is no scalar. May be a secret */
+    char *text;       /* NULL = not there; null and "" are that too; "" for one that is no scalar. May be a secret */
     const char *file; /* borrowed from the texts */
     unsigned long line;
 };
@@ -63,8 +62,7 @@ const char *kc_field_name(enum kc_field field);
 int kc_entries_add(struct kc_entries *entries, const struct kubeconfig_text *text, struct err *err);
 
 /* The first of that name, or NULL. Borrowed. */
-const struct kc_entry *kc_entries_find(const struct kc_entries *entries, enum kc_section section,
-                                       const char *name);
+const struct kc_entry *kc_entries_find(const struct kc_entries *entries, enum kc_section section, const char *name);
 
 /* Wipes and frees it all. */
 void kc_entries_release(struct kc_entries *entries);

@@ -27,22 +27,19 @@ int kc_copy(char **to, const char *text, struct err *err)
     return *to || !text ? 0 : err_set(err, "out of memory");
 }
 
-int kc_set_origin(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field,
-                  struct err *err)
+int kc_set_origin(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field, struct err *err)
 {
     struct buf origin;
     int rc;
 
     buf_init(&origin, ORIGIN_MAX_BYTES);
-    buf_addf(&origin, "%s:%lu: %s", entry->values[field].file, entry->values[field].line,
-             kc_field_name(field));
+    buf_addf(&origin, "%s:%lu: %s", entry->values[field].file, entry->values[field].line, kc_field_name(field));
     rc = kc_copy(&part->origin, buf_str(&origin), err);
     buf_release(&origin);
     return rc;
 }
 
-int kc_take_path(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field,
-                 struct err *err)
+int kc_take_path(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field, struct err *err)
 {
     const struct kc_value *value = &entry->values[field];
     const char *slash = strrchr(value->file, '/');
@@ -89,8 +86,7 @@ static int decode(struct buf *out, const char *text)
     return got > 0 ? 0 : -1;
 }
 
-int kc_take_data(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field,
-                 struct err *err)
+int kc_take_data(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field, struct err *err)
 {
     if (decode(&part->data, entry->values[field].text) != 0) {
         err_set(err, "should be base64");

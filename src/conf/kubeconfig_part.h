@@ -15,15 +15,12 @@ int kc_bad(const struct kc_entry *entry, enum kc_field field, struct err *err);
 /* A copy of `text`, which may be NULL. 0, or -1 with the reason; so do those below. */
 int kc_copy(char **to, const char *text, struct err *err);
 
-int kc_set_origin(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field,
-                  struct err *err);
+int kc_set_origin(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field, struct err *err);
 
 /* The value is the path of a file: a relative one is so to the folder of the file that names it. */
-int kc_take_path(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field,
-                 struct err *err);
+int kc_take_path(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field, struct err *err);
 
 /* The value is base64. */
-int kc_take_data(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field,
-                 struct err *err);
+int kc_take_data(struct kubeconfig_part *part, const struct kc_entry *entry, enum kc_field field, struct err *err);
 
 #endif

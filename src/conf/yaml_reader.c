@@ -77,8 +77,7 @@ int yaml_reader_next(struct yaml_reader *r)
     if (!yaml_parser_parse(parser, event)) {
         memset(event, 0, sizeof(*event));
         r->kind = YAML_IS_FAILED;
-        return err_set(r->err, "%s:%lu: not valid YAML: %s", r->name,
-                       (unsigned long)parser->problem_mark.line + 1,
+        return err_set(r->err, "%s:%lu: not valid YAML: %s", r->name, (unsigned long)parser->problem_mark.line + 1,
                        parser->problem ? parser->problem : "unreadable");
     }
     r->kind = kind_of(event->type);

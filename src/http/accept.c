@@ -22,8 +22,7 @@ static void on_connection(struct loop_io *io, uint32_t events);
 /* 0, or -1 with errno. */
 static int put_in(struct listener *listener)
 {
-    return loop_io_add(listener->server->loop, &listener->io, listener->fd, EPOLLIN | EPOLLEXCLUSIVE,
-                       on_connection);
+    return loop_io_add(listener->server->loop, &listener->io, listener->fd, EPOLLIN | EPOLLEXCLUSIVE, on_connection);
 }
 
 static void pause_accepting(struct http_server *server)

@@ -57,8 +57,7 @@ static const char *mask(const struct http_exchange *x, char out[PATH_SHOWN_BYTES
 void access_log(const struct http_exchange *x)
 {
     const struct http_request *req = &x->req;
-    const char *method = req->line_done ? http_method_name(req->method) : NULL, *path = x->route,
-               *query = NULL;
+    const char *method = req->line_done ? http_method_name(req->method) : NULL, *path = x->route, *query = NULL;
     char client[ADDR_TEXT_BYTES], shown[PATH_SHOWN_BYTES];
 
     if (!path)
@@ -66,11 +65,11 @@ void access_log(const struct http_exchange *x)
     if (req->line_done && req->query.off > 0)
         query = x->query_shown ? http_exchange_bytes(x) + req->query.off : "*";
     /* The loop's clock stands still while a handler works. */
-    log_info("request", LOG_STR("client", http_exchange_client(x, client)), LOG_STR("method", method ? method : "*"),
-             LOG_STR("path", path),
-             (struct log_field){
-                 .key = query ? "query" : NULL, .str = query, .len = x->query_shown ? req->query.len : 1},
-             LOG_INT("status", x->status), LOG_INT("bytes", x->sent_before + x->sent),
-             LOG_MS("ms", (clock_now_ns() - x->began_ns) / NS_PER_US), LOG_OPT("result", x->result),
-             LOG_OPT("request_id", x->id));
+    log_info(
+        "request", LOG_STR("client", http_exchange_client(x, client)), LOG_STR("method", method ? method : "*"),
+        LOG_STR("path", path),
+        (struct log_field){.key = query ? "query" : NULL, .str = query, .len = x->query_shown ? req->query.len : 1},
+        LOG_INT("status", x->status), LOG_INT("bytes", x->sent_before + x->sent),
+        LOG_MS("ms", (clock_now_ns() - x->began_ns) / NS_PER_US), LOG_OPT("result", x->result),
+        LOG_OPT("request_id", x->id));
 }

@@ -223,8 +223,7 @@ const char *http_exchange_path(const struct http_exchange *x, size_t *len)
     return http_exchange_bytes(x) + x->req.path.off;
 }
 
-unsigned http_exchange_field(const struct http_exchange *x, const char *lower, const char **value,
-                             size_t *len)
+unsigned http_exchange_field(const struct http_exchange *x, const char *lower, const char **value, size_t *len)
 {
     const char *bytes = http_exchange_bytes(x);
     struct slice slice = {0};

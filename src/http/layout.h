@@ -38,13 +38,13 @@ struct http_exchange {
     const char *result, *route;        /* literals; NULL = none */
     bool query_shown;
 
-    int status;          /* 0 = no answer begun */
-    bool answered;       /* `out` and `out_body` are complete */
-    bool close;          /* the connection ends with this answer */
-    struct buf out;      /* head of the answer, and a body that was copied */
-    struct buf out_body; /* a body whose memory was taken over, or the slice at hand */
-    size_t sent;         /* of out and out_body together */
-    uint64_t sent_before; /* with slices that are out */
+    int status;                     /* 0 = no answer begun */
+    bool answered;                  /* `out` and `out_body` are complete */
+    bool close;                     /* the connection ends with this answer */
+    struct buf out;                 /* head of the answer, and a body that was copied */
+    struct buf out_body;            /* a body whose memory was taken over, or the slice at hand */
+    size_t sent;                    /* of out and out_body together */
+    uint64_t sent_before;           /* with slices that are out */
     struct http_producer *producer; /* of the slices that are still to come; NULL = none */
     bool chunked;                   /* how these are framed */
 };
@@ -69,8 +69,7 @@ struct conn {
     struct conn *next, *prev;
     struct stream stream;
     struct loop_io io;
-    struct loop_timer
-        timer; /* set at or before deadline_ns: it is moved only when it is due, not with each request */
+    struct loop_timer timer; /* set at or before deadline_ns: it is moved only when it is due, not with each request */
     struct loop_task task;   /* goes on in the next turn, or with an answer that a handler gave later */
     struct http_exchange *x; /* NULL while idle and lingering */
     int64_t deadline_ns;     /* of the present wait; INT64_MAX = none */
@@ -106,8 +105,7 @@ struct http_server {
     size_t n_free;
 
     struct listener *listeners;
-    struct loop_timer
-        pause; /* set while the listeners are out of the loop for want of descriptors or memory */
+    struct loop_timer pause; /* set while the listeners are out of the loop for want of descriptors or memory */
     bool say_close;
 
     struct loop_task empty;

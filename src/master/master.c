@@ -34,8 +34,8 @@ static void on_phase_due(struct loop_timer *timer)
         master->phase = MASTER_STOPPING;
         slots_send(master, 0, CONTROL_STOP);
         setup_close_listeners(master->current);
-        loop_timer_set(timer, loop_now_ns(master->loop) +
-                                  master->current->conf.shutdown_grace_ms * NS_PER_MS + KILL_AFTER_NS);
+        loop_timer_set(timer,
+                       loop_now_ns(master->loop) + master->current->conf.shutdown_grace_ms * NS_PER_MS + KILL_AFTER_NS);
     } else {
         slots_kill(master, 0, SIGKILL);
     }
@@ -59,8 +59,7 @@ static void drain(struct master *master, int signo)
     for (size_t i = 0; i < SLOTS; i++)
         loop_timer_cancel(&master->slots[i].retry);
     slots_send(master, 0, CONTROL_DRAIN);
-    loop_timer_set(&master->phase_timer,
-                   loop_now_ns(master->loop) + master->current->conf.drain_delay_ms * NS_PER_MS);
+    loop_timer_set(&master->phase_timer, loop_now_ns(master->loop) + master->current->conf.drain_delay_ms * NS_PER_MS);
 }
 
 static void on_signal(struct signals *signals, int signo)
@@ -139,9 +138,8 @@ static void announce(const struct master *master)
 {
     const struct setup *setup = master->current;
 
-    log_info("syncer starts", LOG_STR("version", PACKAGE_VERSION),
-             LOG_STR("source", source_describe(setup->source)), LOG_INT("workers", setup->workers),
-             LOG_INT("max_connections", setup->conf.max_connections),
+    log_info("syncer starts", LOG_STR("version", PACKAGE_VERSION), LOG_STR("source", source_describe(setup->source)),
+             LOG_INT("workers", setup->workers), LOG_INT("max_connections", setup->conf.max_connections),
              LOG_INT("patience_ms", conf_patience_ms(&setup->conf)));
     for (size_t i = 0; i < setup->n_listeners; i++)
         log_info(setup->listeners[i].admin ? "listening for administrators" : "listening",

@@ -66,7 +66,7 @@ struct setup {
     bool has_list;           /* not in force yet: `list` is what its source has read */
     struct source_pod *list; /* owned; NULL = none */
     size_t n_list;
-    struct err failure; /* not in force yet: why its last read failed; "" = it did not */
+    struct err failure;        /* not in force yet: why its last read failed; "" = it did not */
     struct source_watch watch; /* as its source last reported it */
 };
 
@@ -119,9 +119,9 @@ enum health_kind { HEALTH_WELL, HEALTH_LAGS, HEALTH_FAILS, HEALTH_KINDS };
 /* What the log has said of a pod, and what is seen of it now: an enum health_kind or HEALTH_OF(). */
 struct pod_health {
     uint32_t told, seen;
-    uint32_t looks;   /* in a row that found `seen` */
-    int64_t told_ns;  /* when the last line about it was due; 0 = never */
-    int64_t hold_ns;  /* no further line for so long after it */
+    uint32_t looks;  /* in a row that found `seen` */
+    int64_t told_ns; /* when the last line about it was due; 0 = never */
+    int64_t hold_ns; /* no further line for so long after it */
 };
 
 #define HEALTH_WORDS 32
@@ -164,14 +164,14 @@ struct master {
     char **child_env;
     enum master_phase phase;
     struct loop_timer phase_timer;
-    int64_t drain_ns; /* when the end began */
+    int64_t drain_ns;             /* when the end began */
     struct setup *current, *next; /* next: a reload is under way */
     struct loop_timer reload_timer;
     struct loop_task reload_task; /* looks whether the new setup can go into force */
     bool reload_again;
     struct filewatch *files;
     struct err files_trouble; /* as logged last; "" = none */
-    uint64_t reloads; /* begun, whatever came of them */
+    uint64_t reloads;         /* begun, whatever came of them */
     uint64_t generations;
     struct slot slots[SLOTS];
     bool ever_ready; /* a child was, once: from then on a lonely one need not wait for the pods */
@@ -186,11 +186,11 @@ struct master {
     int64_t read_ns; /* when a list was last read well; 0 = never */
     /* podhealth.c */
     struct loop_timer health;
-    size_t health_at;          /* the pod that is looked at next */
-    int64_t health_round_ns;   /* when this round began */
+    size_t health_at;        /* the pod that is looked at next */
+    int64_t health_round_ns; /* when this round began */
     struct log_limit health_limits[HEALTH_KINDS];
     struct pod_words words[HEALTH_WORDS];
-    size_t words_at;           /* the oldest */
+    size_t words_at; /* the oldest */
     /* scrape.c */
     uint32_t failures;  /* reads that failed in a row */
     struct err failure; /* why the last did */

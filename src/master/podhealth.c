@@ -99,8 +99,8 @@ static void log_trouble(const struct master *master, const struct source_pod *po
 }
 
 /* `before`: what was told until now. */
-static void log_change(struct master *master, const struct listed_pod *listed,
-                       const struct pod_health *before, const struct scoreboard_pod *last)
+static void log_change(struct master *master, const struct listed_pod *listed, const struct pod_health *before,
+                       const struct scoreboard_pod *last)
 {
     enum health_kind kind = kind_of(listed->health.told);
     int64_t now = loop_now_ns(master->loop);
@@ -117,8 +117,7 @@ static void log_change(struct master *master, const struct listed_pod *listed,
 
 static void tell_held(struct master *master, int64_t now)
 {
-    static const char *const what[HEALTH_KINDS] = {"more pods are well again", "more pods lag",
-                                                   "more pods fail"};
+    static const char *const what[HEALTH_KINDS] = {"more pods are well again", "more pods lag", "more pods fail"};
 
     for (size_t kind = 0; kind < HEALTH_KINDS; kind++) {
         struct log_limit *limit = &master->health_limits[kind];

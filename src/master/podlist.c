@@ -51,8 +51,7 @@ static void identify(const struct master *master, struct listed_pod *listed)
 {
     const struct source_pod *pod = &listed->pod;
     const struct listed_pod *before =
-        master->n_pods ? bsearch(pod, master->pods, master->n_pods, sizeof(*master->pods), compare_key)
-                       : NULL;
+        master->n_pods ? bsearch(pod, master->pods, master->n_pods, sizeof(*master->pods), compare_key) : NULL;
 
     listed->id = before ? before->id : 0;
     listed->health = before ? before->health : (struct pod_health){0};
@@ -84,8 +83,7 @@ static int give_ids(struct master *master, struct listed_pod *list, size_t n)
 }
 
 /* Sorted, each once, with ids. NULL if memory is out. */
-static struct listed_pod *make_list(struct master *master, const struct source_pod *pods, size_t n,
-                                    size_t *n_listed)
+static struct listed_pod *make_list(struct master *master, const struct source_pod *pods, size_t n, size_t *n_listed)
 {
     struct listed_pod *list = calloc(n + 1, sizeof(*list));
     size_t kept = 0, known = 0;
@@ -134,8 +132,7 @@ static uint8_t state_of(enum source_state state)
     return states[state];
 }
 
-static int publish(struct master *master, const struct listed_pod *list, size_t n, int64_t now,
-                   struct err *err)
+static int publish(struct master *master, const struct listed_pod *list, size_t n, int64_t now, struct err *err)
 {
     struct podtable_pod *pods = calloc(n + 1, sizeof(*pods));
     int rc;
@@ -173,8 +170,7 @@ static void log_pod(const char *what, const struct source_pod *pod, size_t *line
 /* Both lists are sorted alike. A pod that was made again leaves and comes. */
 static void log_changes(const struct master *master, const struct listed_pod *list, size_t n)
 {
-    const struct listed_pod *old = master->pods, *old_end = old + master->n_pods, *new = list,
-                            *new_end = new + n;
+    const struct listed_pod *old = master->pods, *old_end = old + master->n_pods, *new = list, *new_end = new + n;
     size_t lines = 0;
 
     while (old < old_end || new < new_end) {
@@ -196,8 +192,7 @@ static void log_changes(const struct master *master, const struct listed_pod *li
 /* ---- together ---- */
 
 /* `read_ns`: when it was read, or when the last one was. */
-static int take(struct master *master, const struct source_pod *pods, size_t n, int64_t read_ns,
-                struct err *err)
+static int take(struct master *master, const struct source_pod *pods, size_t n, int64_t read_ns, struct err *err)
 {
     size_t n_listed = 0;
     struct listed_pod *list = make_list(master, pods, n, &n_listed);

@@ -34,8 +34,7 @@ static struct refresh_name *find_place(struct master *master, int64_t now)
 
         if (!place->name[0] || (place->unknown_until_ns && place->unknown_until_ns <= now))
             return place;
-        if (place->unknown_until_ns &&
-            (!best->unknown_until_ns || place->unknown_until_ns < best->unknown_until_ns))
+        if (place->unknown_until_ns && (!best->unknown_until_ns || place->unknown_until_ns < best->unknown_until_ns))
             best = place;
     }
     return best;
@@ -100,8 +99,7 @@ static bool is_in_table(const struct master *master, const char *name)
     bool is_addr = addr_parse(&addr, name, strlen(name)) == 0;
 
     for (size_t i = 0; i < master->n_pods; i++)
-        if (is_addr ? addr_equal(&master->pods[i].pod.addr, &addr)
-                    : strcmp(master->pods[i].pod.name, name) == 0)
+        if (is_addr ? addr_equal(&master->pods[i].pod.addr, &addr) : strcmp(master->pods[i].pod.name, name) == 0)
             return true;
     return false;
 }

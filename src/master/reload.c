@@ -50,16 +50,14 @@ static void commit(struct master *master)
     master->current = master->next;
     master->next = NULL;
     setup_commit(old, master->current);
-    log_configure((enum log_level)master->current->conf.log_level,
-                  (enum log_format)master->current->conf.log_format);
+    log_configure((enum log_level)master->current->conf.log_level, (enum log_format)master->current->conf.log_format);
     scoreboard_add(master->board, METRIC_RELOADS_OK, 1);
     scoreboard_set(master->board, METRIC_RELOAD_OK, 1);
     scoreboard_set(master->board, METRIC_RELOADED, (uint64_t)clock_wall_ms());
     watch_settle(master);
     log_info("reload is done", LOG_INT("generation", master->current->generation));
     setup_tell_size(master->current);
-    source_refresh(
-        master->current->source); /* reads that began before it was in force are nobody's refresh */
+    source_refresh(master->current->source); /* reads that began before it was in force are nobody's refresh */
 }
 
 static void commit_if_complete(struct master *master)
@@ -111,7 +109,8 @@ static void on_limit_due(struct loop_timer *timer)
     if (next->other_pods && !next->has_list)
         err_set(&err, "the new list of pods could not be read in 15 s: %.300s",
                 next->failure.text[0] ? next->failure.text : "no answer has come");
-    else if (slots_count(master, next->generation, SLOT_STARTING) + slots_count(master, next->generation, SLOT_READY) < next->workers)
+    else if (slots_count(master, next->generation, SLOT_STARTING) + slots_count(master, next->generation, SLOT_READY) <
+             next->workers)
         err_set(&err,
                 "there was no room for the new workers: %zu of earlier configurations still finish what they serve "
                 "(shutdown_grace)",

@@ -55,10 +55,9 @@ static void log_failure(const struct master *master, const struct source_failure
         log_error("the list of pods could not be read: checks are refused until it can",
                   LOG_STR("reason", failure->reason.text), LOG_INT("retry_ms", failure->retry_ms));
     else
-        log_error("the list of pods could not be read: keeping the old one",
-                  LOG_STR("reason", failure->reason.text), LOG_INT("pods", master->n_pods),
-                  LOG_INT("age_ms", age / NS_PER_MS), LOG_INT("failures", master->failures),
-                  LOG_INT("retry_ms", failure->retry_ms));
+        log_error("the list of pods could not be read: keeping the old one", LOG_STR("reason", failure->reason.text),
+                  LOG_INT("pods", master->n_pods), LOG_INT("age_ms", age / NS_PER_MS),
+                  LOG_INT("failures", master->failures), LOG_INT("retry_ms", failure->retry_ms));
 }
 
 static void fail(struct setup *setup, const struct source_failure *failure)
@@ -118,8 +117,7 @@ static void on_list(void *arg, const struct source_pod *pods, size_t n)
         return;
     }
     if (master->failures > 0)
-        log_info("the list of pods can be read again", LOG_INT("failures", master->failures),
-                 LOG_INT("pods", n));
+        log_info("the list of pods can be read again", LOG_INT("failures", master->failures), LOG_INT("pods", n));
     master->failures = 0;
     setup_tell_size(setup);
     scoreboard_add(master->board, METRIC_SCRAPES_OK, 1);
@@ -176,9 +174,8 @@ static void on_notice(void *arg, const char *what, const char *reason)
     const struct setup *setup = arg;
 
     if (reason)
-        log_warn("changes can't be watched: the list is read every scrape_interval only",
-                 LOG_STR("what", what), LOG_STR("reason", reason),
-                 LOG_INT("interval_ms", setup->conf.scrape_interval_ms));
+        log_warn("changes can't be watched: the list is read every scrape_interval only", LOG_STR("what", what),
+                 LOG_STR("reason", reason), LOG_INT("interval_ms", setup->conf.scrape_interval_ms));
     else
         log_info("changes can be watched again", LOG_STR("what", what));
 }
@@ -202,8 +199,7 @@ void scrape_switch(struct setup *old, struct setup *next)
     if (old->framed)
         end_read(old, PODTABLE_SCRAPE_FAILED); /* its source goes, and with it the answer */
     if (next->has_list && podlist_take(master, next->list, next->n_list, &err) < 0)
-        log_error("the list of pods could not be put into force: the next read brings it",
-                  LOG_STR("reason", err.text));
+        log_error("the list of pods could not be put into force: the next read brings it", LOG_STR("reason", err.text));
     free(next->list);
     next->list = NULL;
     next->has_list = false;

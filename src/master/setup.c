@@ -64,7 +64,8 @@ static struct setup_listener *find(struct setup *setup, const char *address)
 }
 
 /* A socket that the setup in force has is taken over, so that no connection in its queue is lost. */
-static int open_listener(struct setup *setup, struct setup *current, const char *address, int *exit_code, struct err *err)
+static int open_listener(struct setup *setup, struct setup *current, const char *address, int *exit_code,
+                         struct err *err)
 {
     struct setup_listener *mine = &setup->listeners[setup->n_listeners], *old = find(current, address);
     bool in_use = false;
@@ -183,16 +184,14 @@ void setup_tell_size(struct setup *setup)
         pods += master->pods[i].pod.counts;
     kept = setup->workers * pods;
     most = kept * (uint64_t)setup->conf.host_keepalives;
-    log_info("connections to pods: one each is kept, more are opened under load",
-             LOG_INT("workers", setup->workers), LOG_INT("pods", pods), LOG_INT("kept", kept),
-             LOG_INT("most", most),
+    log_info("connections to pods: one each is kept, more are opened under load", LOG_INT("workers", setup->workers),
+             LOG_INT("pods", pods), LOG_INT("kept", kept), LOG_INT("most", most),
              LOG_INT("memory_mb", (BASE_KB + setup->workers * WORKER_KB + kept * LINK_KB) >> 10),
              LOG_INT("memory_mb_most", (BASE_KB + setup->workers * WORKER_KB + most * LINK_KB) >> 10));
     if (limit < (uint64_t)setup->conf.max_connections + pods * LINK_FDS + SPARE_FDS)
-        log_warn(
-            "too few descriptors for max_connections and the pods: raise the limit (ulimit -n, LimitNOFILE)",
-            LOG_INT("limit", limit), LOG_INT("max_connections", setup->conf.max_connections),
-            LOG_INT("pods", pods));
+        log_warn("too few descriptors for max_connections and the pods: raise the limit (ulimit -n, LimitNOFILE)",
+                 LOG_INT("limit", limit), LOG_INT("max_connections", setup->conf.max_connections),
+                 LOG_INT("pods", pods));
 }
 
 void setup_commit(struct setup *old, struct setup *next)

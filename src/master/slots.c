@@ -224,8 +224,8 @@ static void log_end(const struct slot *slot, int status)
 
     if (WIFSIGNALED(status))
         log_error("worker was ended by a signal", LOG_INT("worker", slot->pid),
-                  LOG_STR("signal", sigabbrev_np(WTERMSIG(status))),
-                  LOG_STR("core", WCOREDUMP(status) ? "yes" : "no"), LOG_INT("lived_ms", lived));
+                  LOG_STR("signal", sigabbrev_np(WTERMSIG(status))), LOG_STR("core", WCOREDUMP(status) ? "yes" : "no"),
+                  LOG_INT("lived_ms", lived));
     else if (WEXITSTATUS(status) != 0)
         log_error("worker has failed", LOG_INT("worker", slot->pid), LOG_INT("code", WEXITSTATUS(status)),
                   LOG_INT("lived_ms", lived));

@@ -42,8 +42,7 @@ char **spawn_env(void)
     return env;
 }
 
-static void fill_heritage(struct heritage *heritage, const struct slot *slot, const struct setup *setup,
-                          int control_fd)
+static void fill_heritage(struct heritage *heritage, const struct slot *slot, const struct setup *setup, int control_fd)
 {
     const struct master *master = slot->master;
     uint32_t number = (uint32_t)(slot - master->slots);

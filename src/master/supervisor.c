@@ -56,8 +56,8 @@ static void describe(const struct master *master, char *out, size_t size)
                                          : "; no list of pods yet";
 
     snprintf(out, size, "STATUS=%s%s%zu of %" PRIu32 " workers ready, %zu pods%s", phases[master->phase],
-             master->next ? "reloading; " : "", slots_count(master, generation, SLOT_READY),
-             master->current->workers, master->n_pods, list);
+             master->next ? "reloading; " : "", slots_count(master, generation, SLOT_READY), master->current->workers,
+             master->n_pods, list);
 }
 
 static void follow_status(struct master *master)

@@ -24,8 +24,8 @@ static int check_access(const struct conf *conf, struct err *err)
 
     for (size_t i = 0; i < n; i++)
         if (faccessat(AT_FDCWD, paths[i], R_OK, AT_EACCESS) < 0)
-            return err_set(err, "user: %s cannot read %s, as new workers and reloads must: %s", conf->user,
-                           paths[i], strerror(errno));
+            return err_set(err, "user: %s cannot read %s, as new workers and reloads must: %s", conf->user, paths[i],
+                           strerror(errno));
     if (faccessat(AT_FDCWD, "/proc/self/exe", X_OK, AT_EACCESS) < 0)
         return err_set(err, "user: %s cannot execute this program, as new workers must: %s", conf->user,
                        strerror(errno));

@@ -141,8 +141,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
             w = note(sockets, fd);
         if (!w)
             return -1;
-        return w->io.loop ? loop_io_modify(&w->io, events)
-                          : loop_io_add(sockets->loop, &w->io, fd, events, on_socket);
+        return w->io.loop ? loop_io_modify(&w->io, events) : loop_io_add(sockets->loop, &w->io, fd, events, on_socket);
     }
     if (w && sockets->keeps && is_connected(w)) {
         loop_io_delete(&w->io);

@@ -140,12 +140,10 @@ static enum fetch_end end_of(const struct fetch *fetch, CURLcode code)
     curl_easy_getinfo(fetch->curl.easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
     switch (code) {
     case CURLE_OK:
-        return fetch->head_told ? FETCH_COMPLETE
-                                : FETCH_BROKEN; /* cut within the head: libcurl finds it good */
+        return fetch->head_told ? FETCH_COMPLETE : FETCH_BROKEN; /* cut within the head: libcurl finds it good */
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST:
-        return curl_loop_own_errno(fetch->curl.easy, &fetch->transfer, code) != 0 ? FETCH_LOCAL
-                                                                                  : FETCH_NO_CONNECT;
+        return curl_loop_own_errno(fetch->curl.easy, &fetch->transfer, code) != 0 ? FETCH_LOCAL : FETCH_NO_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
         return connected > 0 ? FETCH_TIMEOUT : FETCH_NO_CONNECT;
     case CURLE_SSL_CONNECT_ERROR:
@@ -175,11 +173,10 @@ static void explain(const struct fetch *fetch, CURLcode code, struct fetch_resul
     else if (code == CURLE_OK)
         reason = "the connection ended within the answer's head";
     if (result->end == FETCH_LOCAL && own_errno != 0)
-        snprintf(result->reason, sizeof(result->reason), "no socket for a connection: %s",
-                 strerror(own_errno));
+        snprintf(result->reason, sizeof(result->reason), "no socket for a connection: %s", strerror(own_errno));
     else if (code == CURLE_PEER_FAILED_VERIFICATION && fetch->curl.trust.names[0])
-        snprintf(result->reason, sizeof(result->reason), "certificate for %.120s: %.110s",
-                 fetch->curl.trust.names, reason);
+        snprintf(result->reason, sizeof(result->reason), "certificate for %.120s: %.110s", fetch->curl.trust.names,
+                 reason);
     else
         snprintf(result->reason, sizeof(result->reason), "%.*s", (int)sizeof(result->reason) - 1, reason);
 }
@@ -271,8 +268,8 @@ static struct fetch *fetch_new(struct fetcher *fetcher, const struct fetch_reque
     return fetch;
 }
 
-int fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
-                const struct fetch_events *events, void *arg, struct fetch **handle, struct err *err)
+int fetch_start(struct fetcher *fetcher, const struct fetch_request *request, const struct fetch_events *events,
+                void *arg, struct fetch **handle, struct err *err)
 {
     struct fetch *fetch;
 

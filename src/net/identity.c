@@ -15,8 +15,8 @@ struct identity {
 };
 
 /* "http/1.1" or nothing: a client that offers only others is told so. */
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-                           const unsigned char *in, unsigned in_len, void *arg)
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                           unsigned in_len, void *arg)
 {
     static const unsigned char ours[] = "\x08http/1.1";
     unsigned char *chosen;
@@ -45,8 +45,8 @@ static void set_rules(SSL_CTX *ctx)
     SSL_CTX_set_num_tickets(ctx, 0);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     /* The answer of a slice is offered again from another address; idle clients hold no buffers. */
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                              SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_mode(ctx,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 }
@@ -64,8 +64,7 @@ static int demand_certificates(SSL_CTX *ctx, const char *ca_file, struct err *er
     return 0;
 }
 
-static int load(SSL_CTX *ctx, const char *cert_file, const char *key_file, const char *ca_file,
-                struct err *err)
+static int load(SSL_CTX *ctx, const char *cert_file, const char *key_file, const char *ca_file, struct err *err)
 {
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
@@ -75,8 +74,7 @@ static int load(SSL_CTX *ctx, const char *cert_file, const char *key_file, const
     return ca_file ? demand_certificates(ctx, ca_file, err) : 0;
 }
 
-struct identity *identity_new(const char *cert_file, const char *key_file, const char *client_ca_file,
-                              struct err *err)
+struct identity *identity_new(const char *cert_file, const char *key_file, const char *client_ca_file, struct err *err)
 {
     struct identity *identity = calloc(1, sizeof(*identity));
 

@@ -140,12 +140,9 @@ static int set_address(struct link *link, const struct addr *addr, uint16_t port
     link->connect_to = curl_slist_append(NULL, text);
     if (!link->connect_to)
         return -1;
-    snprintf(text, sizeof(text), "%s://%s:%u/", hub->settings.tls ? "https" : "http", hub->server_name,
-             (unsigned)port);
+    snprintf(text, sizeof(text), "%s://%s:%u/", hub->settings.tls ? "https" : "http", hub->server_name, (unsigned)port);
     code = curl_easy_setopt(link->easy, CURLOPT_URL, text);
-    return code == CURLE_OK && curl_easy_setopt(link->easy, CURLOPT_CONNECT_TO, link->connect_to) == CURLE_OK
-               ? 0
-               : -1;
+    return code == CURLE_OK && curl_easy_setopt(link->easy, CURLOPT_CONNECT_TO, link->connect_to) == CURLE_OK ? 0 : -1;
 }
 
 static int set_options(struct link *link)
@@ -173,8 +170,8 @@ static int set_options(struct link *link)
     return hub->settings.tls ? trust_apply(&link->trust, hub->settings.trust, easy, NULL) : 0;
 }
 
-struct link *link_new(struct link_hub *hub, const struct addr *addr, uint16_t port,
-                      const struct link_events *events, void *owner)
+struct link *link_new(struct link_hub *hub, const struct addr *addr, uint16_t port, const struct link_events *events,
+                      void *owner)
 {
     struct link *link = calloc(1, sizeof(*link));
 

@@ -77,8 +77,7 @@ static int parse_unix(const char *path, struct listen_address *out, struct err *
     if (path[0] != '/')
         return err_set(err, "a unix socket should be an absolute path, such as unix:/run/syncer/http.sock");
     if (strlen(path) >= sizeof(un->sun_path))
-        return err_set(err, "the path of a unix socket should have at most %zu bytes",
-                       sizeof(un->sun_path) - 1);
+        return err_set(err, "the path of a unix socket should have at most %zu bytes", sizeof(un->sun_path) - 1);
     *un = (struct sockaddr_un){.sun_family = AF_UNIX};
     memcpy(un->sun_path, path, strlen(path));
     out->len = sizeof(*un);
@@ -92,9 +91,7 @@ int listen_parse(const char *text, struct listen_address *out, struct err *err)
         return parse_unix(text + strlen(UNIX_PREFIX), out, err);
     if (parse_ip(text, out) != 0)
         return err_set(
-            err,
-            "\"%s\" should be an IP address and a port, such as 0.0.0.0:8080 or [::]:8080, or unix:/PATH",
-            text);
+            err, "\"%s\" should be an IP address and a port, such as 0.0.0.0:8080 or [::]:8080, or unix:/PATH", text);
     return 0;
 }
 

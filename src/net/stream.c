@@ -66,8 +66,7 @@ int stream_accept(struct stream *stream, int listen_fd, struct identity *identit
     set_peer(&stream->peer, &from);
     if (stream->peer.family == 0)
         return 0;
-    setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1},
-               sizeof(int)); /* a failure would cost speed only */
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)); /* a failure would cost speed only */
     if (identity && !(stream->tls = identity_accept(identity, stream->fd))) {
         fd_close(&stream->fd);
         errno = ENOMEM;

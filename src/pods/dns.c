@@ -54,8 +54,7 @@ static int64_t set_next_read(struct dns_source *self, int64_t ms)
 /* 1 s, doubling to 30 s but never beyond the usual interval; a quarter of it is jitter. */
 static int64_t back_off_ms(struct dns_source *self)
 {
-    int64_t most =
-        self->conf->scrape_interval_ms < BACKOFF_MAX_MS ? self->conf->scrape_interval_ms : BACKOFF_MAX_MS;
+    int64_t most = self->conf->scrape_interval_ms < BACKOFF_MAX_MS ? self->conf->scrape_interval_ms : BACKOFF_MAX_MS;
 
     self->backoff_ms = self->backoff_ms ? self->backoff_ms * 2 : READ_MIN_MS;
     if (self->backoff_ms > most)
@@ -77,12 +76,10 @@ static void fail_without_address(struct dns_source *self)
     struct buf reason;
 
     buf_init(&reason, sizeof(((struct err *)0)->text));
-    buf_addf(&reason, "%.253s has no address: no pod is ready, or `service` is wrong; asked for",
-             self->conf->service);
+    buf_addf(&reason, "%.253s has no address: no pod is ready, or `service` is wrong; asked for", self->conf->service);
     for (size_t i = 0; i < self->n_candidates; i++)
         buf_addf(&reason, "%s %s", i > 0 ? "," : "", self->candidates[i]);
-    fail(self, reason.failed ? "`service` has no address: no pod is ready, or it is wrong" : buf_str(&reason),
-         false);
+    fail(self, reason.failed ? "`service` has no address: no pod is ready, or it is wrong" : buf_str(&reason), false);
     buf_release(&reason);
 }
 
@@ -146,8 +143,8 @@ static int fill(const struct dns_source *self, struct source_pod *pods, const st
 
 static void describe(struct dns_source *self)
 {
-    snprintf(self->source.description, sizeof(self->source.description), "dns: %.254s%s%.253s%s",
-             self->conf->service, self->found[0] ? " (" : "", self->found, self->found[0] ? ")" : "");
+    snprintf(self->source.description, sizeof(self->source.description), "dns: %.254s%s%.253s%s", self->conf->service,
+             self->found[0] ? " (" : "", self->found, self->found[0] ? ")" : "");
 }
 
 static int64_t interval_ms(const struct dns_source *self)
@@ -221,8 +218,7 @@ static void judge(struct dns_source *self)
         fail(self, failed->reason.text, false);
     } else if (has(self, DNS_FOUND) && has(self, DNS_NO_NAME)) {
         /* The name exists for one family only, which can't be (RFC 8020), or came to be in between. */
-        err_set(&err, "%s: the answers for A and AAAA contradict each other",
-                self->candidates[self->candidate]);
+        err_set(&err, "%s: the answers for A and AAAA contradict each other", self->candidates[self->candidate]);
         fail(self, err.text, false);
     } else if (has(self, DNS_FOUND)) {
         succeed(self);
@@ -250,7 +246,8 @@ static int read_resolv(struct dns_source *self, struct err *err)
     memcpy(&before, &self->resolv, sizeof(before));
     if (dns_resolv_read(&self->resolv, self->conf->resolver, err) < 0)
         return -1;
-    if (memcmp(&before, &self->resolv, sizeof(before)) != 0) /* NOLINT(bugprone-suspicious-memory-comparison): see there */
+    if (memcmp(&before, &self->resolv, sizeof(before)) !=
+        0) /* NOLINT(bugprone-suspicious-memory-comparison): see there */
         self->found[0] = '\0';
     return 0;
 }

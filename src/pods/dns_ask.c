@@ -142,8 +142,7 @@ static void read_tcp(struct dns_ask *ask)
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
         if (got <= 0) {
-            give_up_try(ask, "broke off an answer by TCP: %s",
-                        got < 0 ? strerror(errno) : "it closed the connection");
+            give_up_try(ask, "broke off an answer by TCP: %s", got < 0 ? strerror(errno) : "it closed the connection");
             return;
         }
         ask->got += (size_t)got;
@@ -263,8 +262,7 @@ void dns_ask_init(struct dns_ask *ask, struct loop *loop, void (*on_done)(struct
     loop_timer_init(&ask->timer, loop, LOOP_EARLY, on_due);
 }
 
-void dns_ask_start(struct dns_ask *ask, const struct dns_resolv *resolv, const char *name,
-                   enum dns_family family)
+void dns_ask_start(struct dns_ask *ask, const struct dns_resolv *resolv, const char *name, enum dns_family family)
 {
     must(ask->fd < 0);
     ask->resolv = resolv;

@@ -42,8 +42,7 @@ struct dns_ask {
 void dns_ask_init(struct dns_ask *ask, struct loop *loop, void (*on_done)(struct dns_ask *ask));
 
 /* `resolv` is borrowed until on_done. `name` is absolute. Ends in on_done, never from within. */
-void dns_ask_start(struct dns_ask *ask, const struct dns_resolv *resolv, const char *name,
-                   enum dns_family family);
+void dns_ask_start(struct dns_ask *ask, const struct dns_resolv *resolv, const char *name, enum dns_family family);
 
 /* Without on_done. Idempotent; also releases. */
 void dns_ask_cancel(struct dns_ask *ask);

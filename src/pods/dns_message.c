@@ -43,8 +43,8 @@ const char *dns_rcode_name(int rcode)
 int dns_query_write(const struct dns_question *question, uint8_t out[DNS_QUERY_MAX])
 {
     struct __res_state state = {.options = RES_RECURSE};
-    int len = res_nmkquery(&state, ns_o_query, question->name, ns_c_in, families[question->family].type, NULL,
-                           0, NULL, out, DNS_QUERY_MAX);
+    int len = res_nmkquery(&state, ns_o_query, question->name, ns_c_in, families[question->family].type, NULL, 0, NULL,
+                           out, DNS_QUERY_MAX);
 
     if (len < HEADER_BYTES)
         return -1;
@@ -72,8 +72,7 @@ static bool is_echoed(const struct dns_question *question, const uint8_t *messag
 }
 
 /* What header and question say; DNS_FOUND if the records are to be read. */
-static enum dns_outcome judge_head(const struct dns_question *question, const uint8_t *message, size_t len,
-                                   int *rcode)
+static enum dns_outcome judge_head(const struct dns_question *question, const uint8_t *message, size_t len, int *rcode)
 {
     unsigned flags, questions;
     bool failed;
@@ -130,8 +129,7 @@ static int take_record(struct dns_answer *answer, enum dns_family family, ns_msg
             return malformed(answer, "more addresses than a message can hold");
         add_addr(answer, family, ns_rr_rdata(*rr));
     } else if (ns_rr_type(*rr) == ns_t_cname) {
-        if (dn_expand(ns_msg_base(*msg), ns_msg_end(*msg), ns_rr_rdata(*rr), alias, NS_MAXDNAME) !=
-            ns_rr_rdlen(*rr))
+        if (dn_expand(ns_msg_base(*msg), ns_msg_end(*msg), ns_rr_rdata(*rr), alias, NS_MAXDNAME) != ns_rr_rdlen(*rr))
             return malformed(answer, "an alias that is no name");
     } else {
         return 0;
@@ -174,8 +172,7 @@ static void read_answer(struct dns_answer *answer, const struct dns_question *qu
     malformed(answer, "aliases that do not end");
 }
 
-void dns_answer_read(struct dns_answer *answer, const struct dns_question *question, const uint8_t *message,
-                     size_t len)
+void dns_answer_read(struct dns_answer *answer, const struct dns_question *question, const uint8_t *message, size_t len)
 {
     ns_msg msg;
 

@@ -113,12 +113,10 @@ const char *dns_server_format(const struct dns_server *server, char out[DNS_SERV
 
     if (addr.family == 6) {
         memcpy(addr.bytes, &server->addr.v6.sin6_addr, 16);
-        snprintf(out, DNS_SERVER_TEXT_BYTES, "[%s]:%u", addr_format(&addr, text),
-                 ntohs(server->addr.v6.sin6_port));
+        snprintf(out, DNS_SERVER_TEXT_BYTES, "[%s]:%u", addr_format(&addr, text), ntohs(server->addr.v6.sin6_port));
     } else {
         memcpy(addr.bytes, &server->addr.v4.sin_addr, 4);
-        snprintf(out, DNS_SERVER_TEXT_BYTES, "%s:%u", addr_format(&addr, text),
-                 ntohs(server->addr.v4.sin_port));
+        snprintf(out, DNS_SERVER_TEXT_BYTES, "%s:%u", addr_format(&addr, text), ntohs(server->addr.v4.sin_port));
     }
     return out;
 }

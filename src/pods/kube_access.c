@@ -79,8 +79,8 @@ static void pem_move(struct pem *to, struct pem *from)
     pem_init(from);
 }
 
-static struct trust *make_trust(const struct kube_access *access, const struct pem *ca,
-                                const struct pem *cert, const struct pem *key, struct err *err)
+static struct trust *make_trust(const struct kube_access *access, const struct pem *ca, const struct pem *cert,
+                                const struct pem *key, struct err *err)
 {
     struct trust_settings settings = {.verify = !access->kc.insecure};
 
@@ -183,9 +183,8 @@ static int find(struct kube_access *access, const struct conf *conf, struct err 
         return kube_mount_read(&access->kc, conf, err);
     if (find_home(path))
         return use_paths(access, FROM_FILE, path, err);
-    return err_set(err,
-                   "no way to the API server: KUBERNETES_SERVICE_HOST is not set, as it is in every pod of a "
-                   "cluster; outside of one, set kubeconfig or KUBECONFIG, or say pods: static");
+    return err_set(err, "no way to the API server: KUBERNETES_SERVICE_HOST is not set, as it is in every pod of a "
+                        "cluster; outside of one, set kubeconfig or KUBECONFIG, or say pods: static");
 }
 
 void kube_access_refused(struct kube_access *access)
@@ -230,8 +229,7 @@ static void note(struct kube_access *access)
                 "the token can be stolen",
                 access->kc.server);
     else if (!access->trust)
-        err_set(&access->warning,
-                "%s is not https: the list of pods can be forged by programs of this machine",
+        err_set(&access->warning, "%s is not https: the list of pods can be forged by programs of this machine",
                 access->kc.server);
 }
 

@@ -37,8 +37,8 @@ struct kube_request {
 
 /* --- life --- */
 
-static int make_parts(struct kube_client *client, struct loop *loop, const struct conf *conf,
-                      const char *user_agent, struct err *err)
+static int make_parts(struct kube_client *client, struct loop *loop, const struct conf *conf, const char *user_agent,
+                      struct err *err)
 {
     client->access = kube_access_new(conf, err);
     if (!client->access)
@@ -50,8 +50,7 @@ static int make_parts(struct kube_client *client, struct loop *loop, const struc
     return client->fetcher ? 0 : -1;
 }
 
-struct kube_client *kube_client_new(struct loop *loop, const struct conf *conf, const char *user_agent,
-                                    struct err *err)
+struct kube_client *kube_client_new(struct loop *loop, const struct conf *conf, const char *user_agent, struct err *err)
 {
     struct kube_client *client = calloc(1, sizeof(*client));
 

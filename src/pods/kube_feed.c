@@ -108,8 +108,7 @@ static void on_listed(void *arg, struct kube_reflector *reflector)
         kube_reflector_list(&feed->reflectors[feed->step]);
 }
 
-static void on_list_failed(void *arg, struct kube_reflector *reflector, const char *reason,
-                           int64_t retry_after_ms)
+static void on_list_failed(void *arg, struct kube_reflector *reflector, const char *reason, int64_t retry_after_ms)
 {
     struct kube_feed *feed = feed_of(arg);
 
@@ -259,8 +258,7 @@ static int on_read(void *arg, struct kube_reflector *reflector, const struct jso
 
 /* ---- life ---- */
 
-static int make_reflector(struct kube_feed *feed, size_t i, const struct kube_feed_parts *parts,
-                          struct loop *loop)
+static int make_reflector(struct kube_feed *feed, size_t i, const struct kube_feed_parts *parts, struct loop *loop)
 {
     static const struct kube_reflector_events events = {on_read,   on_listed, on_list_failed,
                                                         on_change, on_lost,   on_notice};
@@ -274,9 +272,8 @@ static int make_reflector(struct kube_feed *feed, size_t i, const struct kube_fe
     return kube_reflector_init(reflector, loop, parts->bytes[i], parts->room[i], parts->drop[i]);
 }
 
-int kube_feed_init(struct kube_feed *feed, const struct kube_feed_kind *kind,
-                   const struct kube_feed_parts *parts, const struct source_settings *settings,
-                   struct err *err)
+int kube_feed_init(struct kube_feed *feed, const struct kube_feed_kind *kind, const struct kube_feed_parts *parts,
+                   const struct source_settings *settings, struct err *err)
 {
     feed->kind = kind;
     feed->conf = settings->conf;

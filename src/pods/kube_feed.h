@@ -21,13 +21,12 @@ struct kube_feed;
 struct kube_feed_kind {
     const struct kube_resource *resources; /* in the order in which they are listed */
     size_t n;
-    int (*read)(struct kube_feed *feed, struct kube_reflector *reflector, const struct json_doc *doc,
-                json_value object, struct kube_record *out, struct err *err);
+    int (*read)(struct kube_feed *feed, struct kube_reflector *reflector, const struct json_doc *doc, json_value object,
+                struct kube_record *out, struct err *err);
     /* The collection `at` was listed well: aims those behind it if that is due. 0, or -1 with the reason. */
     int (*on_step)(struct kube_feed *feed, size_t at, struct err *err);
     /* All that is known, complete: the list. 0, or -1 with the reason. */
-    int (*select)(struct kube_feed *feed, const struct source_pod **pods, size_t *n, bool *too_many,
-                  struct err *err);
+    int (*select)(struct kube_feed *feed, const struct source_pod **pods, size_t *n, bool *too_many, struct err *err);
     /* Something has changed by the watch. Is it so that only another full read will do? Says so once. NULL =
      * never. */
     bool (*is_other)(struct kube_feed *feed);
@@ -45,9 +44,9 @@ struct kube_feed {
     struct loop_timer update_timer; /* the next update */
     struct loop_task change;        /* something has changed in this turn */
     bool reading, again;            /* again: another read right after this one */
-    bool in_force; /* a list was handed on, and nothing has cast doubt on it since: updates may come */
-    bool dirty;    /* records have changed since the last hand-over */
-    size_t step;   /* of the read: the collection that is being listed */
+    bool in_force;                  /* a list was handed on, and nothing has cast doubt on it since: updates may come */
+    bool dirty;                     /* records have changed since the last hand-over */
+    size_t step;                    /* of the read: the collection that is being listed */
     int64_t backoff_ms;
     int64_t not_before_ns;    /* the server asked to be left alone until then; 0 = it did not */
     int64_t updated_ns;       /* the last hand-over of an update */
@@ -60,9 +59,8 @@ struct kube_feed_parts {
     size_t bytes[KUBE_FEED_MAX], room[KUBE_FEED_MAX];
     void (*drop[KUBE_FEED_MAX])(struct kube_record *);
 };
-int kube_feed_init(struct kube_feed *feed, const struct kube_feed_kind *kind,
-                   const struct kube_feed_parts *parts, const struct source_settings *settings,
-                   struct err *err);
+int kube_feed_init(struct kube_feed *feed, const struct kube_feed_kind *kind, const struct kube_feed_parts *parts,
+                   const struct source_settings *settings, struct err *err);
 void kube_feed_release(struct kube_feed *feed);
 
 void kube_feed_refresh(struct kube_feed *feed);

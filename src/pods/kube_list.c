@@ -75,7 +75,6 @@ int kube_list_end(const struct kube_list *list, struct err *err)
     if (!list->ended)
         return err_set(err, "the answer ends within the %s", list->kind);
     if (!list->kind_seen || !list->stream.items_seen)
-        return err_set(err, "the answer has no %s and is no %s", list->kind_seen ? "items" : "kind",
-                       list->kind);
+        return err_set(err, "the answer has no %s and is no %s", list->kind_seen ? "items" : "kind", list->kind);
     return 0;
 }

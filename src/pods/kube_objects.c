@@ -49,8 +49,7 @@ static int read_owner(const struct json_doc *doc, json_value meta, char out[KUBE
 
 static int read_revision(const struct json_doc *doc, json_value meta, char out[KUBE_REVISION_BYTES])
 {
-    return read_optional(doc, json_path(doc, meta, "annotations", REVISION_KEY, NULL), out,
-                         KUBE_REVISION_BYTES);
+    return read_optional(doc, json_path(doc, meta, "annotations", REVISION_KEY, NULL), out, KUBE_REVISION_BYTES);
 }
 
 /* --- the selector --- */
@@ -145,8 +144,7 @@ static int read_selector(const struct json_doc *doc, json_value selector, struct
 
 /* --- objects --- */
 
-int kube_read_deployment(const struct json_doc *doc, json_value v, struct kube_deployment *out,
-                         struct err *err)
+int kube_read_deployment(const struct json_doc *doc, json_value v, struct kube_deployment *out, struct err *err)
 {
     json_value meta = json_get(doc, v, "metadata");
 
@@ -161,8 +159,7 @@ int kube_read_deployment(const struct json_doc *doc, json_value v, struct kube_d
     return 0;
 }
 
-int kube_read_replicaset(const struct json_doc *doc, json_value v, struct kube_replicaset *out,
-                         struct err *err)
+int kube_read_replicaset(const struct json_doc *doc, json_value v, struct kube_replicaset *out, struct err *err)
 {
     json_value meta = json_get(doc, v, "metadata");
 
@@ -220,8 +217,7 @@ int kube_read_pod(const struct json_doc *doc, json_value v, struct kube_pod *out
     return 0;
 }
 
-int kube_read_version(const struct json_doc *doc, json_value meta, char out[KUBE_VERSION_BYTES],
-                      struct err *err)
+int kube_read_version(const struct json_doc *doc, json_value meta, char out[KUBE_VERSION_BYTES], struct err *err)
 {
     if (read_optional(doc, json_get(doc, meta, "resourceVersion"), out, KUBE_VERSION_BYTES) != 0)
         return err_set(err, "metadata.resourceVersion is no string, or too long");

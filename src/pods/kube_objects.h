@@ -50,17 +50,14 @@ struct kube_meta {
 
 /* `v` is the object: the whole document, or a part of an event. 0, or -1 with what is wrong.
  * `out->selector` is made by the caller. */
-int kube_read_deployment(const struct json_doc *doc, json_value v, struct kube_deployment *out,
-                         struct err *err);
-int kube_read_replicaset(const struct json_doc *doc, json_value v, struct kube_replicaset *out,
-                         struct err *err);
+int kube_read_deployment(const struct json_doc *doc, json_value v, struct kube_deployment *out, struct err *err);
+int kube_read_replicaset(const struct json_doc *doc, json_value v, struct kube_replicaset *out, struct err *err);
 /* An address that can't be read is an error: that pod could not be asked. */
 int kube_read_pod(const struct json_doc *doc, json_value v, struct kube_pod *out, struct err *err);
 int kube_read_meta(const struct json_doc *doc, json_value v, struct kube_meta *out, struct err *err);
 
 /* The resourceVersion of an object or a list that has nothing else worth reading (a bookmark); "" = none. */
-int kube_read_version(const struct json_doc *doc, json_value meta, char out[KUBE_VERSION_BYTES],
-                      struct err *err);
+int kube_read_version(const struct json_doc *doc, json_value meta, char out[KUBE_VERSION_BYTES], struct err *err);
 
 /* The value of "metadata" of a list: its continue token into `next`, emptied first. */
 int kube_read_continue(const struct json_doc *doc, struct buf *next, struct err *err);

@@ -61,8 +61,7 @@ static void delete_at(struct kube_records *records, uint32_t i)
     records->n--;
 }
 
-int kube_records_init(struct kube_records *records, size_t size, size_t room,
-                      void (*drop)(struct kube_record *))
+int kube_records_init(struct kube_records *records, size_t size, size_t room, void (*drop)(struct kube_record *))
 {
     *records = (struct kube_records){
         .data = calloc(room, size),
@@ -107,8 +106,8 @@ static bool is_older(uint64_t a, uint64_t b)
 }
 
 /* Puts it in the place of `old`, or behind all others. */
-static enum kube_put put(struct kube_records *records, const struct kube_record *record, uint32_t old,
-                         uint32_t seen, uint32_t told)
+static enum kube_put put(struct kube_records *records, const struct kube_record *record, uint32_t old, uint32_t seen,
+                         uint32_t told)
 {
     struct kube_record *to;
     uint32_t *head;
@@ -148,8 +147,7 @@ enum kube_put kube_records_put_listed(struct kube_records *records, const struct
     enum kube_put result;
 
     if (old) {
-        bool keep =
-            is_same(record, old) || (old->told == records->list && !is_older(old->version, record->version));
+        bool keep = is_same(record, old) || (old->told == records->list && !is_older(old->version, record->version));
 
         if (old->gone)
             keep = !is_older(old->version, record->version);
@@ -206,8 +204,7 @@ static bool stays(const struct kube_records *records, const struct kube_record *
     if (record->gone)
         return false;
     return record->seen == records->list ||
-           (record->told == records->list &&
-            (version == 0 || record->version == 0 || record->version > version));
+           (record->told == records->list && (version == 0 || record->version == 0 || record->version > version));
 }
 
 bool kube_records_list_end(struct kube_records *records, uint64_t version)

@@ -61,8 +61,7 @@ struct kube_records {
 
 /* Room for `room` records of `size` bytes, each of which begins with a struct kube_record. 0, or -1 if memory
  * is out. */
-int kube_records_init(struct kube_records *records, size_t size, size_t room,
-                      void (*drop)(struct kube_record *));
+int kube_records_init(struct kube_records *records, size_t size, size_t room, void (*drop)(struct kube_record *));
 void kube_records_release(struct kube_records *records);
 /* Forgets all of them, and a list under way. */
 void kube_records_clear(struct kube_records *records);

@@ -44,8 +44,8 @@ static const char *remedy_for(const struct kube_resource *resource, int status)
     return status == 429 ? ": the API server is overloaded" : "";
 }
 
-void kube_reflector_refusal(struct kube_reflector *reflector, const char *verb, int status,
-                            const struct buf *body, struct err *out)
+void kube_reflector_refusal(struct kube_reflector *reflector, const char *verb, int status, const struct buf *body,
+                            struct err *out)
 {
     const struct kube_resource *resource = reflector->resource;
     char message[KUBE_MESSAGE_BYTES] = "", rule[160];
@@ -60,8 +60,7 @@ void kube_reflector_refusal(struct kube_reflector *reflector, const char *verb, 
 }
 
 /* An object into `scratch`. */
-static int read_object(struct kube_reflector *reflector, const struct json_doc *doc, json_value object,
-                       struct err *err)
+static int read_object(struct kube_reflector *reflector, const struct json_doc *doc, json_value object, struct err *err)
 {
     struct kube_meta meta;
 
@@ -80,8 +79,8 @@ static void drop_scratch(struct kube_reflector *reflector)
         reflector->records.drop(reflector->scratch);
 }
 
-int kube_reflector_put(struct kube_reflector *reflector, const struct json_doc *doc, json_value object,
-                       bool listed, bool *changed, struct err *err)
+int kube_reflector_put(struct kube_reflector *reflector, const struct json_doc *doc, json_value object, bool listed,
+                       bool *changed, struct err *err)
 {
     enum kube_put put;
 
@@ -93,8 +92,7 @@ int kube_reflector_put(struct kube_reflector *reflector, const struct json_doc *
     if (put != KUBE_PUT_CHANGED)
         drop_scratch(reflector);
     if (put == KUBE_PUT_FULL)
-        return err_set(err, "more than %zu %s are too many", reflector->records.room,
-                       reflector->resource->name);
+        return err_set(err, "more than %zu %s are too many", reflector->records.room, reflector->resource->name);
     return 0;
 }
 
@@ -240,8 +238,8 @@ static void ask(struct kube_reflector *reflector)
         fail(reflector, "the list does not end", -1);
     else if (path.failed)
         fail(reflector, "selector and continue token are longer than a request may be", -1);
-    else if (kube_client_get(reflector->client, &get, &events, reflector, &reflector->list_request,
-                             &reflector->err) < 0)
+    else if (kube_client_get(reflector->client, &get, &events, reflector, &reflector->list_request, &reflector->err) <
+             0)
         fail(reflector, reflector->err.text, -1);
     buf_release(&path);
 }
@@ -269,8 +267,7 @@ int kube_reflector_init(struct kube_reflector *reflector, struct loop *loop, siz
     reflector->list.arg = reflector;
     kube_watch_init(reflector);
     reflector->scratch = calloc(1, record_bytes);
-    return kube_records_init(&reflector->records, record_bytes, room, drop) == 0 && reflector->scratch ? 0
-                                                                                                       : -1;
+    return kube_records_init(&reflector->records, record_bytes, room, drop) == 0 && reflector->scratch ? 0 : -1;
 }
 
 void kube_reflector_release(struct kube_reflector *reflector)
@@ -293,10 +290,8 @@ int kube_reflector_aim(struct kube_reflector *reflector, const char *what)
     kube_records_clear(&reflector->records);
     reflector->complete = false;
     if (!reflector->resource->list_kind)
-        return snprintf(reflector->object, sizeof(reflector->object), "%s", what) <
-                       (int)sizeof(reflector->object)
-                   ? 0
-                   : -1;
+        return snprintf(reflector->object, sizeof(reflector->object), "%s", what) < (int)sizeof(reflector->object) ? 0
+                                                                                                                   : -1;
     buf_clear(&reflector->selector);
     buf_add_str(&reflector->selector, what);
     return reflector->selector.failed ? -1 : 0;

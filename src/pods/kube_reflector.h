@@ -38,9 +38,9 @@ struct kube_limits {
     int64_t request_ms;    /* a page, whole: a plain LIST hangs beyond 75 s while etcd is away */
     int64_t watch_head_ms; /* a watch is answered at once, though it has nothing to tell */
     int64_t watch_idle_ms; /* bookmarks are no keep-alive: so long without a byte, and it is asked for anew */
-    int64_t watch_s; /* the shortest time after which the server is asked to end a watch; the longest is twice
+    int64_t watch_s;       /* the shortest time after which the server is asked to end a watch; the longest is twice
                         that */
-    int64_t forbidden_ms; /* until a watch that is forbidden is tried again */
+    int64_t forbidden_ms;  /* until a watch that is forbidden is tried again */
 };
 extern const struct kube_limits kube_limits;
 
@@ -60,8 +60,7 @@ struct kube_reflector_events {
                 struct kube_record *out, struct err *err);
     /* The end of kube_reflector_list(): one of them. Records may be looked at, another list may be begun. */
     void (*on_listed)(void *arg, struct kube_reflector *reflector);
-    void (*on_list_failed)(void *arg, struct kube_reflector *reflector, const char *reason,
-                           int64_t retry_after_ms);
+    void (*on_list_failed)(void *arg, struct kube_reflector *reflector, const char *reason, int64_t retry_after_ms);
     /* The watch has changed a record, or is in another state only. May come many times a turn; nothing of the
      * reflector may be called from within. */
     void (*on_change)(void *arg, struct kube_reflector *reflector, bool records);
@@ -100,8 +99,7 @@ struct kube_reflector {
     enum kube_watch_state watch;
     struct kube_request *watch_request;
     struct kube_events reader;
-    struct loop_timer
-        watch_timer; /* ASKED: no head; ON: it has lived for a while; WAITING, LOST: try again */
+    struct loop_timer watch_timer;   /* ASKED: no head; ON: it has lived for a while; WAITING, LOST: try again */
     char resume[KUBE_VERSION_BYTES]; /* the version to go on from; "" = from now on, with all that is there
                                         told first */
     int64_t forbidden_ns;            /* when the first 403 of a row came; 0 = none has */
@@ -138,11 +136,11 @@ void kube_reflector_list(struct kube_reflector *reflector);
 /* "/apis/apps/v1/namespaces/NAMESPACE/replicasets" */
 void kube_reflector_path(const struct kube_reflector *reflector, struct buf *path);
 /* Why the server refuses, and what would be right. `body` is its answer. */
-void kube_reflector_refusal(struct kube_reflector *reflector, const char *verb, int status,
-                            const struct buf *body, struct err *out);
+void kube_reflector_refusal(struct kube_reflector *reflector, const char *verb, int status, const struct buf *body,
+                            struct err *out);
 /* An object of a list, or of the watch, into the records. 0, or -1 with what is wrong with it. */
-int kube_reflector_put(struct kube_reflector *reflector, const struct json_doc *doc, json_value object,
-                       bool listed, bool *changed, struct err *err);
+int kube_reflector_put(struct kube_reflector *reflector, const struct json_doc *doc, json_value object, bool listed,
+                       bool *changed, struct err *err);
 
 void kube_watch_init(struct kube_reflector *reflector);
 void kube_watch_release(struct kube_reflector *reflector);

@@ -91,8 +91,7 @@ int kube_selection_add_pod(struct kube_selection *selection, const struct kube_p
 
 static bool passes_filter(const struct kube_selection *selection, const struct source_pod *pod)
 {
-    return pod->addr.family != 0 &&
-           (selection->rules.filter == CONF_FILTER_ALL || pod->state == SOURCE_READY);
+    return pod->addr.family != 0 && (selection->rules.filter == CONF_FILTER_ALL || pod->state == SOURCE_READY);
 }
 
 void kube_selection_finish(struct kube_selection *selection)

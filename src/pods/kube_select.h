@@ -25,8 +25,7 @@ struct kube_set {
 
 struct kube_selection {
     struct kube_rules rules;
-    struct kube_set
-        *sets; /* owned by the Deployment; sorted by uid once the first pod comes. Room for KUBE_MAX_SETS */
+    struct kube_set *sets; /* owned by the Deployment; sorted by uid once the first pod comes. Room for KUBE_MAX_SETS */
     size_t n_sets;
     bool sorted;
     struct source_pod *pods; /* pods of those sets, in any state. Room for max_pods */

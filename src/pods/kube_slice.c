@@ -62,8 +62,7 @@ static int read_endpoint(const struct json_doc *doc, json_value v, struct kube_e
     return 0;
 }
 
-static int read_endpoints(const struct json_doc *doc, json_value endpoints, struct kube_slice *out,
-                          struct err *err)
+static int read_endpoints(const struct json_doc *doc, json_value endpoints, struct kube_slice *out, struct err *err)
 {
     size_t n = json_size(doc, endpoints);
 

@@ -66,8 +66,8 @@ static void notice(struct kube_reflector *reflector, const char *reason)
     if (reflector->gave_notice)
         return;
     reflector->gave_notice = true;
-    err_set(&text, "watch %s in namespace %s: %s", reflector->resource->name,
-            kube_client_namespace(reflector->client), reason);
+    err_set(&text, "watch %s in namespace %s: %s", reflector->resource->name, kube_client_namespace(reflector->client),
+            reason);
     reflector->events->on_notice(reflector->arg, reflector, text.text);
 }
 

@@ -170,9 +170,8 @@ static int add_sets(struct kube_source *self, struct err *err)
     for (size_t i = 0; i < records->n; i++) {
         struct kube_record *record = kube_records_at(records, i);
 
-        if (record &&
-            kube_selection_add_set(&self->selection, &self->deployment,
-                                   &container_of(record, const struct set_record, record)->set, err) != 0)
+        if (record && kube_selection_add_set(&self->selection, &self->deployment,
+                                             &container_of(record, const struct set_record, record)->set, err) != 0)
             return -1;
     }
     return 0;
@@ -185,9 +184,8 @@ static int add_pods(struct kube_source *self, struct err *err)
     for (size_t i = 0; i < records->n; i++) {
         struct kube_record *record = kube_records_at(records, i);
 
-        if (record &&
-            kube_selection_add_pod(&self->selection,
-                                   &container_of(record, const struct pod_record, record)->pod, err) != 0)
+        if (record && kube_selection_add_pod(&self->selection,
+                                             &container_of(record, const struct pod_record, record)->pod, err) != 0)
             return -1;
     }
     return 0;
@@ -215,8 +213,7 @@ static int select_pods(struct kube_feed *feed, const struct source_pod **pods, s
 
 /* ---- life ---- */
 
-static const struct kube_feed_kind kind = {resources, COLLECTIONS, read_object,
-                                           on_step,   select_pods, is_other};
+static const struct kube_feed_kind kind = {resources, COLLECTIONS, read_object, on_step, select_pods, is_other};
 
 static void kube_close(struct source *source)
 {
@@ -279,5 +276,4 @@ static struct source *kube_open(const struct source_settings *settings, struct e
     return &self->feed.source;
 }
 
-const struct source_kind source_kubernetes = {
-    .open = kube_open, .close = kube_close, .refresh = kube_refresh};
+const struct source_kind source_kubernetes = {.open = kube_open, .close = kube_close, .refresh = kube_refresh};

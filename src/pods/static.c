@@ -46,8 +46,7 @@ static struct source *static_open(const struct source_settings *settings, struct
     struct static_source *self = NULL;
 
     if (conf->n_static_pods > (size_t)conf->max_pods) {
-        err_set(err, "static: %zu pods are more than max_pods (%d)", conf->n_static_pods,
-                (int)conf->max_pods);
+        err_set(err, "static: %zu pods are more than max_pods (%d)", conf->n_static_pods, (int)conf->max_pods);
         return NULL;
     }
     self = calloc(1, sizeof(*self) + conf->n_static_pods * sizeof(self->pods[0]));

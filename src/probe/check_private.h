@@ -43,23 +43,23 @@ struct check {
     enum verdict verdict;
 
     char origin[CHECK_ORIGIN_MAX + 1];
-    struct addr origin_addr;  /* family 0: the origin is a name, or "-" */
-    bool origin_known;        /* "-", or in the table */
-    bool origin_shared;       /* more than one pod has its address: nobody can tell which, so all are asked */
-    bool refresh_wanted;      /* to be asked for */
-    bool refresh_pending;     /* asked for: no Synced before it has come or failed */
-    uint64_t refresh_mark;    /* it has when more reads than this have ended */
+    struct addr origin_addr; /* family 0: the origin is a name, or "-" */
+    bool origin_known;       /* "-", or in the table */
+    bool origin_shared;      /* more than one pod has its address: nobody can tell which, so all are asked */
+    bool refresh_wanted;     /* to be asked for */
+    bool refresh_pending;    /* asked for: no Synced before it has come or failed */
+    uint64_t refresh_mark;   /* it has when more reads than this have ended */
 
     bool expect_absent;
     struct probe_text *text;
     struct schedule schedule;
     struct peer_chunk *chunks;
     size_t n_peers, n_expected, n_unfinished; /* of those that count */
-    uint64_t generation;      /* of the table that the peers are of */
+    uint64_t generation;                      /* of the table that the peers are of */
 
     int64_t began_ns, deadline_ns, ended_ns;
     struct loop_timer deadline, wake;
-    struct loop_task again;   /* one more step, in a turn of its own */
+    struct loop_task again; /* one more step, in a turn of its own */
     void (*on_done)(struct check *check, void *arg);
     void *arg;
 };

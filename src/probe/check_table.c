@@ -107,8 +107,7 @@ static int add_new(struct check *check)
     for (size_t i = 0; i < size; i++) {
         struct pool_pod *pod = pool_get(pool, i);
 
-        if (!is_origin(check, pod) &&
-            (n_known == 0 || !bsearch(&pod, known, n_known, sizeof(*known), compare_pods)))
+        if (!is_origin(check, pod) && (n_known == 0 || !bsearch(&pod, known, n_known, sizeof(*known), compare_pods)))
             check_peer_add(check, chunk, pod, now);
     }
     free(known);

@@ -56,8 +56,7 @@ static bool is_the_one(const struct guard *guard)
         scoreboard_owner(guard->settings.board, i, &other);
         if (i == guard->settings.block || other.state != SCOREBOARD_READY)
             continue;
-        if (other.generation > own.generation ||
-            (other.generation == own.generation && i < guard->settings.block))
+        if (other.generation > own.generation || (other.generation == own.generation && i < guard->settings.block))
             return false;
     }
     return true;
@@ -92,8 +91,7 @@ static void note(struct guard *guard, const struct pool_pod *pod, enum scoreboar
     struct scoreboard *board = guard->settings.board;
     struct scoreboard_pod before;
 
-    scoreboard_add(board,
-                   found == SCOREBOARD_PROTECTED ? METRIC_CONTROL_PROTECTED : METRIC_CONTROL_UNPROTECTED, 1);
+    scoreboard_add(board, found == SCOREBOARD_PROTECTED ? METRIC_CONTROL_PROTECTED : METRIC_CONTROL_UNPROTECTED, 1);
     scoreboard_pod(board, pod->id, &before);
     scoreboard_note_guard(board, pod->id, found, loop_now_ns(guard->settings.loop));
     if (found == SCOREBOARD_UNPROTECTED && before.guard != SCOREBOARD_UNPROTECTED)

@@ -10,7 +10,7 @@
 
 #include "pool_private.h"
 
-#define OPEN_BATCH 32                   /* begun in one turn: some 10 us each */
+#define OPEN_BATCH 32 /* begun in one turn: some 10 us each */
 
 /* Those that are new. A question does not wait for this: it has a connection opened by itself. */
 static void on_open_more(struct loop_task *task)
@@ -31,7 +31,8 @@ static void on_open_more(struct loop_task *task)
     loop_task_post(pool->settings.loop, &pool->open);
 }
 
-struct pool *pool_new(const struct pool_settings *settings, const struct pool_events *events, void *arg, struct err *err)
+struct pool *pool_new(const struct pool_settings *settings, const struct pool_events *events, void *arg,
+                      struct err *err)
 {
     struct pool *pool = calloc(1, sizeof(*pool));
 

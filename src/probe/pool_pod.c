@@ -251,7 +251,7 @@ bool pool_pod_is_proven(const struct pool_pod *pod)
     return seen.proven_generation >= pod->pool->settings.generation;
 }
 
-#define GUARD_LOOK_NS NS_PER_S          /* while it is as it should be */
+#define GUARD_LOOK_NS NS_PER_S /* while it is as it should be */
 #define GUARD_LOOK_SOON_NS (20 * NS_PER_MS)
 
 /* All blocks are looked through, which a check of a thousand pods should not do for each of them. */

@@ -31,52 +31,52 @@ struct pool_link {
     struct pool_pod *pod;
     struct pool_link *next, *prev; /* of the pod's links */
     enum pool_link_state state;
-    struct loop_timer limit;       /* BUSY without a probe: until it must be answered */
+    struct loop_timer limit; /* BUSY without a probe: until it must be answered */
 
     /* the exchange of a BUSY link */
-    struct probe *probe;           /* NULL = orphan */
+    struct probe *probe; /* NULL = orphan */
     struct probe_text *text;
-    size_t sent;                   /* bytes of text */
+    size_t sent; /* bytes of text */
     int64_t opened_ns;
-    bool served;                   /* an exchange before this one */
-    bool kept;                     /* it was not opened for this exchange: its end before the first byte proves nothing */
-    bool answered;                 /* a byte of the answer has come */
-    int64_t limit_ns;              /* when connection_timeout of this exchange is over */
+    bool served;      /* an exchange before this one */
+    bool kept;        /* it was not opened for this exchange: its end before the first byte proves nothing */
+    bool answered;    /* a byte of the answer has come */
+    int64_t limit_ns; /* when connection_timeout of this exchange is over */
     struct http_response response;
-    struct buf head;               /* bytes of an answer's head that has come in parts */
+    struct buf head; /* bytes of an answer's head that has come in parts */
 };
 
 struct pool_pod {
     struct pool *pool;
-    struct pool_pod *next, *prev;  /* of all that exist */
-    unsigned refs;                 /* of the pool while it counts, of checks, links and probes under way */
+    struct pool_pod *next, *prev; /* of all that exist */
+    unsigned refs;                /* of the pool while it counts, of checks, links and probes under way */
     uint64_t id;
     struct addr addr;
     uint16_t port;
     bool gone, down, proven;
-    int64_t hung_ns;               /* when it last left a question without an answer to the end of its limit */
-    int64_t distrust_until_ns;     /* it has sent what nobody asked for: no connection is kept meanwhile */
+    int64_t hung_ns;           /* when it last left a question without an answer to the end of its limit */
+    int64_t distrust_until_ns; /* it has sent what nobody asked for: no connection is kept meanwhile */
 
-    uint32_t control_duty;         /* in which duty of guard.c it was last asked; 0 = in none */
-    uint32_t control_failures;     /* in a row */
-    int64_t control_due_ns;        /* of its next control probe in that; INT64_MAX while one is under way */
-    enum scoreboard_guard guard;   /* what the last one found, as far as this worker has looked */
-    int64_t guard_look_ns;         /* when to look again */
+    uint32_t control_duty;       /* in which duty of guard.c it was last asked; 0 = in none */
+    uint32_t control_failures;   /* in a row */
+    int64_t control_due_ns;      /* of its next control probe in that; INT64_MAX while one is under way */
+    enum scoreboard_guard guard; /* what the last one found, as far as this worker has looked */
+    int64_t guard_look_ns;       /* when to look again */
 
-    struct pool_link *links;       /* ring-free list: first */
+    struct pool_link *links; /* ring-free list: first */
     uint32_t n_links, n_opening, n_idle;
-    struct link *spare;            /* a closed one, whose TLS session the next connection resumes */
+    struct link *spare; /* a closed one, whose TLS session the next connection resumes */
     struct probe *waiting_first, *waiting_last;
     uint32_t n_waiting;
 
-    uint32_t failures;             /* connections in a row that could not be opened, with none that works */
-    int64_t first_failure_ns;      /* of that row */
-    int64_t retry_ns;              /* beside one that works, no further one is opened before */
-    int64_t backoff_ns;            /* before the next attempt in the background; 0 after an answer */
+    uint32_t failures;        /* connections in a row that could not be opened, with none that works */
+    int64_t first_failure_ns; /* of that row */
+    int64_t retry_ns;         /* beside one that works, no further one is opened before */
+    int64_t backoff_ns;       /* before the next attempt in the background; 0 after an answer */
     struct loop_timer reopen;
-    enum probe_outcome failure;    /* how the last one failed: PROBE_CONNECT or PROBE_TLS */
-    char *reason;                  /* NULL: none, or memory was out */
-    char name[];                   /* thousands may come at once: no more memory is touched than they need */
+    enum probe_outcome failure; /* how the last one failed: PROBE_CONNECT or PROBE_TLS */
+    char *reason;               /* NULL: none, or memory was out */
+    char name[];                /* thousands may come at once: no more memory is touched than they need */
 };
 
 struct pool {
@@ -90,8 +90,8 @@ struct pool {
     size_t n;
     size_t n_open; /* connections, of all pods */
     uint64_t generation;
-    struct loop_task open;  /* first connections, some of them a turn */
-    size_t open_at;         /* the pod that is next for it */
+    struct loop_task open;      /* first connections, some of them a turn */
+    size_t open_at;             /* the pod that is next for it */
     char recv[POOL_RECV_BYTES]; /* one read at a time */
 };
 

@@ -68,9 +68,9 @@ void probe_text_drop(struct probe_text *text)
 
 const char *probe_outcome_name(enum probe_outcome outcome)
 {
-    static const char *const names[PROBE_OUTCOMES] = {"none",    "present", "absent", "status", "connect",
-                                                      "tls",     "timeout", "cut",    "broken", "down",
-                                                      "unprotected", "unconfirmed"};
+    static const char *const names[PROBE_OUTCOMES] = {"none",    "present", "absent",      "status",
+                                                      "connect", "tls",     "timeout",     "cut",
+                                                      "broken",  "down",    "unprotected", "unconfirmed"};
 
     must(outcome < PROBE_OUTCOMES);
     return names[outcome];

@@ -88,8 +88,7 @@ static int check_fds(const struct heritage *heritage, int memfd, struct err *err
         if (fds[i] < 0 || fcntl(fds[i], F_GETFD) < 0)
             return err_set(err, "heritage: %s: descriptor %d is not open", fd_label(heritage, i), fds[i]);
         if (fds[i] == memfd)
-            return err_set(err, "heritage: %s: descriptor %d is the heritage itself", fd_label(heritage, i),
-                           memfd);
+            return err_set(err, "heritage: %s: descriptor %d is the heritage itself", fd_label(heritage, i), memfd);
         for (size_t k = 0; k < i; k++)
             if (fds[k] == fds[i])
                 return err_set(err, "heritage: %s and %s: both descriptor %d", fd_label(heritage, k),
@@ -292,8 +291,7 @@ int heritage_read(struct heritage *heritage, int fd, struct err *err)
     heritage->scoreboard_fd = head.scoreboard_fd;
     heritage->control_fd = head.control_fd;
     heritage->n_listeners = head.n_listeners;
-    if (read_rest(heritage, fd, &head, err) < 0 || check(heritage, fd, err) < 0 ||
-        set_cloexec(heritage, err) < 0) {
+    if (read_rest(heritage, fd, &head, err) < 0 || check(heritage, fd, err) < 0 || set_cloexec(heritage, err) < 0) {
         heritage_release(heritage);
         return -1;
     }

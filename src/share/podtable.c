@@ -165,8 +165,7 @@ void podtable_fill(struct podtable *table, const struct podtable_pod *pods, size
     atomic_store_explicit(&copy->count, n, memory_order_relaxed);
     for (size_t i = 0; i < n; i++) {
         pack(&entry, &pods[i]);
-        store_words(&copy->words[i * ENTRY_WORDS], &entry,
-                    ENTRY_HEAD_WORDS + podtable_name_words(entry.name_len));
+        store_words(&copy->words[i * ENTRY_WORDS], &entry, ENTRY_HEAD_WORDS + podtable_name_words(entry.name_len));
     }
     sort(table, pods, n, compare_names);
     for (size_t k = 0; k < n; k++)
@@ -198,8 +197,7 @@ static void note_outcome(struct podtable *table, enum podtable_scrape outcome)
     atomic_store_explicit(&table->header->last_scrape, (uint64_t)outcome, memory_order_release);
 }
 
-int podtable_publish(struct podtable *table, const struct podtable_pod *pods, size_t n, int64_t now_ns,
-                     struct err *err)
+int podtable_publish(struct podtable *table, const struct podtable_pod *pods, size_t n, int64_t now_ns, struct err *err)
 {
     if (n > table->max_pods) {
         note_outcome(table, PODTABLE_SCRAPE_TOO_MANY);

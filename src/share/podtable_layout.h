@@ -110,9 +110,9 @@ struct podtable_list {
 struct podtable_reader {
     struct shm_object object;
     const struct podtable_header *header;
-    uint32_t max_pods; /* checked at attaching; the header's is not read again */
-    struct podtable_list *current; /* the list in use */
-    struct podtable_list *spare;   /* the one to be filled next; NULL = to be made */
+    uint32_t max_pods;                             /* checked at attaching; the header's is not read again */
+    struct podtable_list *current;                 /* the list in use */
+    struct podtable_list *spare;                   /* the one to be filled next; NULL = to be made */
     struct podtable_list *held[PODTABLE_HELD_MAX]; /* those that have holders; NULL = a free place */
 };
 

@@ -14,8 +14,7 @@
 
 #include "podtable_layout.h"
 
-#define READ_ATTEMPTS \
-    8 /* then the old snapshot serves on: the loop must not spin behind a writer that never rests */
+#define READ_ATTEMPTS 8 /* then the old snapshot serves on: the loop must not spin behind a writer that never rests */
 
 static int check_header(const struct shm_object *object, struct err *err)
 {
@@ -28,8 +27,8 @@ static int check_header(const struct shm_object *object, struct err *err)
     if (header->max_pods == 0 || header->max_pods > PODTABLE_PODS_LIMIT)
         return err_set(err, "%u pods, should be 1 to %u", header->max_pods, PODTABLE_PODS_LIMIT);
     if (header->bytes != object->bytes || header->bytes != podtable_bytes(header->max_pods))
-        return err_set(err, "%zu bytes, should be %zu for %u pods", object->bytes,
-                       podtable_bytes(header->max_pods), header->max_pods);
+        return err_set(err, "%zu bytes, should be %zu for %u pods", object->bytes, podtable_bytes(header->max_pods),
+                       header->max_pods);
     return 0;
 }
 
@@ -149,8 +148,7 @@ static void load_pod(struct podtable_list *list, size_t i, size_t n, const _Atom
 static enum podtable_read read_once(struct podtable_reader *reader, struct podtable_list *list)
 {
     uint64_t generation = latch_read_begin(&reader->header->latch);
-    const char *at =
-        (const char *)reader->object.map + podtable_copy_at(reader->max_pods, latch_copy(generation));
+    const char *at = (const char *)reader->object.map + podtable_copy_at(reader->max_pods, latch_copy(generation));
     const struct podtable_copy *copy = (const void *)at;
     uint64_t count = atomic_load_explicit(&copy->count, memory_order_relaxed);
     size_t n = count <= reader->max_pods ? (size_t)count : reader->max_pods;
@@ -193,8 +191,7 @@ static enum podtable_read read_list(struct podtable_reader *reader)
     return result;
 }
 
-enum podtable_read podtable_reader_snapshot(struct podtable_reader *reader,
-                                            const struct podtable_snapshot **snapshot)
+enum podtable_read podtable_reader_snapshot(struct podtable_reader *reader, const struct podtable_snapshot **snapshot)
 {
     enum podtable_read result = PODTABLE_READ_DONE;
 
@@ -282,8 +279,7 @@ static int compare_name(const char *name, size_t len, const char *other)
     return order ? order : (len > other_len) - (len < other_len);
 }
 
-const struct podtable_pod *podtable_find_name(const struct podtable_snapshot *snapshot, const char *name,
-                                              size_t len)
+const struct podtable_pod *podtable_find_name(const struct podtable_snapshot *snapshot, const char *name, size_t len)
 {
     size_t low = 0, high = snapshot->n;
 
@@ -307,8 +303,7 @@ static int compare_addr(const struct addr *a, const struct addr *b)
     return order ? order : memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
-const struct podtable_pod *podtable_find_addr(const struct podtable_snapshot *snapshot,
-                                              const struct addr *addr)
+const struct podtable_pod *podtable_find_addr(const struct podtable_snapshot *snapshot, const struct addr *addr)
 {
     size_t low = 0, high = snapshot->n;
 

@@ -89,10 +89,9 @@ static int check_shape(const struct scoreboard_header *shape, size_t bytes, uint
     if (shape->magic != SCOREBOARD_MAGIC)
         return err_set(err, "this is no scoreboard");
     if (shape->layout != SCOREBOARD_LAYOUT || shape->fixed_bytes != sizeof(struct scoreboard_block))
-        return err_set(err, "layout %u with %u bytes, should be %u with %zu", shape->layout,
-                       shape->fixed_bytes, SCOREBOARD_LAYOUT, sizeof(struct scoreboard_block));
-    if (shape->blocks == 0 || shape->blocks > SCOREBOARD_BLOCKS_LIMIT ||
-        places_for(shape->places) != shape->places)
+        return err_set(err, "layout %u with %u bytes, should be %u with %zu", shape->layout, shape->fixed_bytes,
+                       SCOREBOARD_LAYOUT, sizeof(struct scoreboard_block));
+    if (shape->blocks == 0 || shape->blocks > SCOREBOARD_BLOCKS_LIMIT || places_for(shape->places) != shape->places)
         return err_set(err, "%u blocks with %u places", shape->blocks, shape->places);
     ours = shape_for(shape->blocks, shape->places);
     if (ours.first != shape->first || ours.stride != shape->stride || ours.bytes != shape->bytes ||
@@ -258,8 +257,8 @@ static void change(struct scoreboard_place *place, uint64_t mask, uint64_t bits)
     atomic_store_explicit(&place->result, (word & ~mask) | (bits & mask), memory_order_relaxed);
 }
 
-void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scoreboard_result result,
-                            uint16_t code, int64_t now_ns)
+void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scoreboard_result result, uint16_t code,
+                            int64_t now_ns)
 {
     struct scoreboard_place *place = own_place(board, pod_id);
     uint64_t late = result == SCOREBOARD_PRESENT ? SCOREBOARD_LATE_BIT : 0; /* is over then */
@@ -310,8 +309,7 @@ void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag
                           memory_order_relaxed);
 }
 
-void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard,
-                           int64_t now_ns)
+void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard, int64_t now_ns)
 {
     struct scoreboard_place *place = own_place(board, pod_id);
     uint64_t generation = atomic_load_explicit(&board->own->generation, memory_order_relaxed);

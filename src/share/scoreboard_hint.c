@@ -29,7 +29,8 @@ const char *scoreboard_hint(unsigned result, uint16_t code)
     case SCOREBOARD_STATUS:
         return hint_of_status(code);
     case SCOREBOARD_DOWN:
-        return "is the pod alive, do port and network policy let syncer in, does its certificate fit tls_ca and tls_server_name?";
+        return "is the pod alive, do port and network policy let syncer in, does its certificate fit tls_ca and "
+               "tls_server_name?";
     case SCOREBOARD_CONNECT:
         return "is the pod alive, is port right, and does a network policy let syncer through?";
     case SCOREBOARD_TLS:

@@ -42,7 +42,7 @@ struct scoreboard_place {
     _Atomic uint64_t pod_id;
     _Atomic uint64_t result; /* code << 48 | late << 47 | result << 40 | proven_generation */
     _Atomic int64_t at_ns;
-    _Atomic uint64_t guard;   /* guard << 32 | generation */
+    _Atomic uint64_t guard; /* guard << 32 | generation */
     _Atomic int64_t guard_at_ns;
     _Atomic uint64_t lag;     /* ms << 40 | when in ms */
     _Atomic uint64_t lag_max; /* see below */

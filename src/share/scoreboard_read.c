@@ -51,7 +51,7 @@ static const char *const state_names[SCOREBOARD_STATES] = {
 static const char *const result_names[SCOREBOARD_RESULTS] = {
     [SCOREBOARD_NO_RESULT] = "none",    [SCOREBOARD_PRESENT] = "present", [SCOREBOARD_ABSENT] = "absent",
     [SCOREBOARD_STATUS] = "status",     [SCOREBOARD_CONNECT] = "connect", [SCOREBOARD_TLS] = "tls",
-    [SCOREBOARD_TIMED_OUT] = "timeout", [SCOREBOARD_BROKEN] = "broken",  [SCOREBOARD_DOWN] = "down",
+    [SCOREBOARD_TIMED_OUT] = "timeout", [SCOREBOARD_BROKEN] = "broken",   [SCOREBOARD_DOWN] = "down",
 };
 
 const char *scoreboard_state_name(unsigned state)
@@ -157,7 +157,8 @@ static const struct scoreboard_place *place_of(const struct scoreboard *board, u
 
 void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scoreboard_pod *out)
 {
-    int64_t late_ns = 0, present_ns = 0; /* one worker may have given up on it, and another have found it present since */
+    int64_t late_ns = 0,
+            present_ns = 0; /* one worker may have given up on it, and another have found it present since */
     struct scoreboard_pod seen;
 
     *out = (struct scoreboard_pod){0};

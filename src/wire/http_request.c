@@ -27,9 +27,9 @@ const struct http_request_error_info http_request_errors[HTTP_REQUEST_ERRORS] = 
 };
 
 static const char *const method_names[HTTP_METHOD_OTHER] = {
-    [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",       [HTTP_POST] = "POST",
-    [HTTP_PUT] = "PUT",         [HTTP_DELETE] = "DELETE",   [HTTP_CONNECT] = "CONNECT",
-    [HTTP_OPTIONS] = "OPTIONS", [HTTP_TRACE] = "TRACE",     [HTTP_PATCH] = "PATCH",
+    [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",     [HTTP_POST] = "POST",
+    [HTTP_PUT] = "PUT",         [HTTP_DELETE] = "DELETE", [HTTP_CONNECT] = "CONNECT",
+    [HTTP_OPTIONS] = "OPTIONS", [HTTP_TRACE] = "TRACE",   [HTTP_PATCH] = "PATCH",
 };
 
 const char *http_method_name(enum http_method method)
@@ -126,8 +126,7 @@ static enum http_request_error check_framing(struct http_request *req, const cha
     struct slice value = {0};
     unsigned lengths = http_request_field(req, data, "content-length", &value);
 
-    if (lengths > 1 ||
-        (lengths == 1 && http_parse_length(data + value.off, value.len, &req->content_length) != 0))
+    if (lengths > 1 || (lengths == 1 && http_parse_length(data + value.off, value.len, &req->content_length) != 0))
         return HTTP_REQUEST_BAD_LENGTH;
     req->has_length = lengths == 1;
     for (uint32_t i = 0; i < req->n_fields; i++)

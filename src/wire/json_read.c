@@ -20,10 +20,10 @@
 #define FIRST_TOKENS 512
 
 struct json_doc {
-    const char *text;  /* borrowed */
+    const char *text; /* borrowed */
     jsmntok_t *tokens;
-    uint32_t *below;   /* per token: how many tokens belong to it */
-    size_t room, max;  /* of both arrays */
+    uint32_t *below;  /* per token: how many tokens belong to it */
+    size_t room, max; /* of both arrays */
     int n;
 };
 

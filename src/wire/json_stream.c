@@ -11,7 +11,7 @@
 #include "json_plain.h"
 
 enum stream_state {
-    TEXT_START,  /* '{' */
+    TEXT_START,   /* '{' */
     MEMBER_FIRST, /* a name, or '}' */
     MEMBER_NEXT,  /* a name: after a comma */
     NAME,
@@ -22,7 +22,7 @@ enum stream_state {
     ITEM_FIRST, /* an item, or ']' */
     ITEM_NEXT,  /* an item: after a comma */
     ITEM,
-    ITEM_END,   /* ',' or ']' */
+    ITEM_END, /* ',' or ']' */
     TEXT_END,
 };
 

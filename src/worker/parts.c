@@ -13,11 +13,12 @@
 
 #define REQUEST_HEAD_MAX 8192
 #define ADMIN_CONNECTIONS 256 /* a worker: health probes, scrapers, some people */
-#define SHAKE_LINES 10 /* a second in the log */
+#define SHAKE_LINES 10        /* a second in the log */
 #define UNASKED_LINES_PER_SECOND 1
 #define UNPROTECTED_LINES_PER_SECOND 10
-#define MAX_OPENING 8                              /* cold connects at a time: each costs a handshake */
-#define UNVERIFIED_MAX_AGE_NS (INT64_C(300) * NS_PER_S)  /* an old address may be somebody else's, and nothing would tell */
+#define MAX_OPENING 8 /* cold connects at a time: each costs a handshake */
+#define UNVERIFIED_MAX_AGE_NS \
+    (INT64_C(300) * NS_PER_S) /* an old address may be somebody else's, and nothing would tell */
 
 /* ---- what the pods do, for a person ---- */
 
@@ -92,8 +93,8 @@ static void on_shake_failed(void *arg, const struct addr *client, const char *re
     char text[ADDR_TEXT_BYTES];
 
     if (log_limit_pass(&worker->shake_log, loop_now_ns(worker->loop), SHAKE_LINES))
-        log_info("no TLS connection came about", LOG_STR("client", addr_format(client, text)), LOG_STR("reason", reason),
-                 LOG_INT("lines_held_back", log_limit_take(&worker->shake_log)));
+        log_info("no TLS connection came about", LOG_STR("client", addr_format(client, text)),
+                 LOG_STR("reason", reason), LOG_INT("lines_held_back", log_limit_take(&worker->shake_log)));
 }
 
 static void on_closed(void *arg)
@@ -105,7 +106,8 @@ static void on_closed(void *arg)
 
 static void on_answered(void *arg, int status)
 {
-    static const enum scoreboard_metric classes[] = {METRIC_HTTP_2XX, METRIC_HTTP_3XX, METRIC_HTTP_4XX, METRIC_HTTP_5XX};
+    static const enum scoreboard_metric classes[] = {METRIC_HTTP_2XX, METRIC_HTTP_3XX, METRIC_HTTP_4XX,
+                                                     METRIC_HTTP_5XX};
     struct worker *worker = arg;
 
     if (status >= 200 && status <= 599)
@@ -151,8 +153,9 @@ static int make_pool(struct worker *worker, struct err *err)
         .host_keepalives = (uint32_t)conf->host_keepalives,
         .request_head = head,
     };
-    int n = snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: syncer/%s\r\nCookie: %s=", conf->path,
-                     conf->host, PACKAGE_VERSION, conf->cookie);
+    int n =
+        snprintf(head, sizeof(head), "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: syncer/%s\r\nCookie: %s=", conf->path,
+                 conf->host, PACKAGE_VERSION, conf->cookie);
 
     if (n < 0 || (size_t)n >= sizeof(head))
         return err_set(err, "path, host and cookie are together longer than a probe's head may be (%d bytes)",
@@ -244,18 +247,19 @@ static void make_doors(struct worker *worker)
     const struct conf *conf = &worker->conf;
 
     worker->router = api_router(&worker->api, conf->admin_listen.n > 0 ? API_LISTEN : API_ALL);
-    worker->door = (struct http_door){.router = &worker->router,
-                                      .max_connections = (uint32_t)conf->max_connections,
-                                      .identity = worker->identity};
+    worker->door = (struct http_door){
+        .router = &worker->router, .max_connections = (uint32_t)conf->max_connections, .identity = worker->identity};
     worker->admin_router = api_router(&worker->api, API_ADMIN);
     worker->admin_door = (struct http_door){.router = &worker->admin_router, .max_connections = ADMIN_CONNECTIONS};
 }
 
 static int make_server(struct worker *worker, struct err *err)
 {
-    static const struct http_events events = {
-        .on_accepted = on_accepted, .on_refused = on_refused, .on_closed = on_closed, .on_answered = on_answered,
-        .on_shake_failed = on_shake_failed};
+    static const struct http_events events = {.on_accepted = on_accepted,
+                                              .on_refused = on_refused,
+                                              .on_closed = on_closed,
+                                              .on_answered = on_answered,
+                                              .on_shake_failed = on_shake_failed};
     const struct conf *conf = &worker->conf;
     struct http_settings settings = {
         .client_timeout_ms = conf->client_timeout_ms,
@@ -264,8 +268,7 @@ static int make_server(struct worker *worker, struct err *err)
     };
 
     if (conf->listen_tls_cert) {
-        worker->identity =
-            identity_new(conf->listen_tls_cert, conf->listen_tls_key, conf->listen_tls_client_ca, err);
+        worker->identity = identity_new(conf->listen_tls_cert, conf->listen_tls_key, conf->listen_tls_client_ca, err);
         if (!worker->identity)
             return -1;
     }

@@ -25,9 +25,9 @@
 
 #include "worker_private.h"
 
-#define WARM_MAX_NS (2 * NS_PER_S)     /* then a worker accepts, whoever has not answered */
+#define WARM_MAX_NS (2 * NS_PER_S) /* then a worker accepts, whoever has not answered */
 #define WARM_LOOK_NS (10 * NS_PER_MS)
-#define IDLE_GRACE_NS NS_PER_S         /* SIGTERM: for a request that is already on its way on an idle connection */
+#define IDLE_GRACE_NS NS_PER_S /* SIGTERM: for a request that is already on its way on an idle connection */
 #define BEAT_MAX_NS NS_PER_S
 
 /* ---- a master that is gone, for a worker whose loop does not turn ---- */
@@ -240,8 +240,8 @@ static int read_heritage(struct worker *worker, int fd, struct err *err)
 {
     if (heritage_read(&worker->heritage, fd, err) < 0)
         return -1;
-    if (conf_init(&worker->conf, err) < 0 || conf_read_text(&worker->conf, "heritage", worker->heritage.config,
-                                                            worker->heritage.config_len, err) < 0)
+    if (conf_init(&worker->conf, err) < 0 ||
+        conf_read_text(&worker->conf, "heritage", worker->heritage.config, worker->heritage.config_len, err) < 0)
         return err_context(err, "configuration");
     worker->board = scoreboard_attach(worker->heritage.scoreboard_fd, worker->heritage.block, err);
     worker->table = worker->board ? podtable_attach(worker->heritage.table_fd, err) : NULL;

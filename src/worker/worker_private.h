@@ -42,7 +42,7 @@ struct worker {
     struct api api;
     struct http_router router, admin_router;
     struct http_door door, admin_door; /* for `listen` and admin_listen */
-    struct identity *identity; /* NULL: listen is plain */
+    struct identity *identity;         /* NULL: listen is plain */
     struct log_limit shake_log;
     struct http_server *server;
     char source[600]; /* for status pages */

@@ -93,8 +93,7 @@ static void read_answers(const struct sockaddr_in *to, const char *path)
     for (int i = 0; i <= ANSWERS; i++) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
 
-        if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
-            write(fd, request, strlen(request)) < 0)
+        if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 || write(fd, request, strlen(request)) < 0)
             _exit(1);
         while (read(fd, trash, sizeof(trash)) > 0)
             continue;

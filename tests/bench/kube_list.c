@@ -149,8 +149,7 @@ static int on_item(void *arg, const struct json_doc *doc, struct err *err)
     reading->items++;
     if (reading->stage != STAGE_READ)
         return 0;
-    return kube_read_pod(doc, 0, &pod, err) == 0 ? kube_selection_add_pod(&reading->selection, &pod, err)
-                                                 : -1;
+    return kube_read_pod(doc, 0, &pod, err) == 0 ? kube_selection_add_pod(&reading->selection, &pod, err) : -1;
 }
 
 static void begin(struct reading *reading, enum stage stage)
@@ -305,8 +304,8 @@ int main(void)
     struct buf item = first_item();
     struct list pages = make_list(&item, PAGE_ITEMS), one = make_list(&item, PODS);
 
-    printf("%d pods, %.1f MB, %.0f bytes a pod%*s peak\n", PODS, (double)one.bytes / 1e6,
-           (double)one.bytes / PODS, 43, "");
+    printf("%d pods, %.1f MB, %.0f bytes a pod%*s peak\n", PODS, (double)one.bytes / 1e6, (double)one.bytes / PODS, 43,
+           "");
     measure("pages of 500, in pieces of 16,384", &pages, CURL_PIECE);
     measure("one list, in pieces of 16,384", &one, CURL_PIECE);
     measure("one list, in pieces of 1,448", &one, PACKET);

@@ -90,8 +90,7 @@ static void find_all(void)
 
     podtable_reader_snapshot(reader, &s);
     for (size_t i = 0; i < PODS; i++)
-        if (!podtable_find_name(s, pods[i].name, strlen(pods[i].name)) ||
-            !podtable_find_addr(s, &pods[i].addr))
+        if (!podtable_find_name(s, pods[i].name, strlen(pods[i].name)) || !podtable_find_addr(s, &pods[i].addr))
             abort();
 }
 
@@ -103,8 +102,7 @@ static void make_pods(void)
 
         pods[i] = (struct podtable_pod){.id = i + 1, .port = 8443, .state = PODTABLE_READY, .counts = true};
         snprintf(pods[i].name, sizeof(pods[i].name), "nginx-plus-gateway-%08x-%05x", mixed, i);
-        pods[i].addr =
-            (struct addr){.family = 4, .bytes = {10, mixed >> 16 & 0xff, mixed >> 8 & 0xff, i & 0xff}};
+        pods[i].addr = (struct addr){.family = 4, .bytes = {10, mixed >> 16 & 0xff, mixed >> 8 & 0xff, i & 0xff}};
     }
 }
 
@@ -161,11 +159,9 @@ static void measure_waits(void)
         abort();
     qsort(wall, n, sizeof(wall[0]), compare);
     qsort(cpu, n, sizeof(cpu[0]), compare);
-    printf("beside a writer without pause of %zu pods, %zu new lists, %u times overtaken:\n", n_pods, n,
-           overtaken);
-    printf("  a call's time, ms: median %.3f, p99 %.3f, longest %.3f; of CPU: %.3f, %.3f, %.3f\n",
-           wall[n / 2] / 1e6, wall[n * 99 / 100] / 1e6, wall[n - 1] / 1e6, cpu[n / 2] / 1e6,
-           cpu[n * 99 / 100] / 1e6, cpu[n - 1] / 1e6);
+    printf("beside a writer without pause of %zu pods, %zu new lists, %u times overtaken:\n", n_pods, n, overtaken);
+    printf("  a call's time, ms: median %.3f, p99 %.3f, longest %.3f; of CPU: %.3f, %.3f, %.3f\n", wall[n / 2] / 1e6,
+           wall[n * 99 / 100] / 1e6, wall[n - 1] / 1e6, cpu[n / 2] / 1e6, cpu[n * 99 / 100] / 1e6, cpu[n - 1] / 1e6);
 }
 
 /* The same for fewer; all are in force again afterwards. */

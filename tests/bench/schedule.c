@@ -74,8 +74,7 @@ static struct question question(uint32_t peer, int64_t has, int64_t now)
 
     if (has == NEVER)
         return (struct question){peer, now + DEAD_NS, SCHEDULE_BROKEN};
-    return (struct question){peer, now + there + back,
-                             now + there >= has ? SCHEDULE_EXPECTED : SCHEDULE_NOT_YET};
+    return (struct question){peer, now + there + back, now + there >= has ? SCHEDULE_EXPECTED : SCHEDULE_NOT_YET};
 }
 
 struct outcome {
@@ -168,8 +167,8 @@ int main(void)
     contenders[2].settings.scout_interval_ns = 10 * NS_PER_MS;
     contenders[3].settings.mode = contenders[4].settings.mode = SCHEDULE_PARALLEL;
     contenders[4].settings.patience_ns = 600 * NS_PER_MS;
-    printf("%-20s %5s  %-16s %8s %8s %8s %9s\n", "replication", "peers", "schedule", "probes", "lag p50",
-           "p95 ms", "found");
+    printf("%-20s %5s  %-16s %8s %8s %8s %9s\n", "replication", "peers", "schedule", "probes", "lag p50", "p95 ms",
+           "found");
     for (int model = 0; model < MODELS; model++)
         for (size_t i = 0; i < ARRAY_LEN(sizes); i++)
             for (size_t k = 0; k < ARRAY_LEN(contenders); k++)

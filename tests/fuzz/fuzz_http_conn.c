@@ -153,8 +153,7 @@ static void turn(void)
     HOLDS(loop_turn(world.loop, 0, NULL) == 0);
     if (world.conn && world.conn->x)
         HOLDS(world.conn->x->in.room <= IN_MAX_BYTES && world.conn->x->path.room <= IN_MAX_BYTES);
-    HOLDS(http_server_busy(world.server) <= 1 &&
-          http_server_connections(world.server) == (world.conn != NULL));
+    HOLDS(http_server_busy(world.server) <= 1 && http_server_connections(world.server) == (world.conn != NULL));
     receive();
 }
 
@@ -238,8 +237,7 @@ static size_t check_answer(const char *text, size_t len, size_t n, bool *keep_al
 /* Finds the end of the request at `text`. DONE, MORE or BAD; *last: nothing is read behind it. */
 static enum http_progress read_request(const char *text, size_t len, size_t *used, bool *last)
 {
-    static const struct http_request_limits limits = {8192, 8192 + 16384,
-                                                      HTTP_REQUEST_MAX_FIELDS}; /* the server's */
+    static const struct http_request_limits limits = {8192, 8192 + 16384, HTTP_REQUEST_MAX_FIELDS}; /* the server's */
     static struct http_request req;
     struct http_body body;
     enum http_progress progress;
@@ -288,8 +286,7 @@ static size_t count_requests(const char *text, size_t len, size_t *good)
 static void check_answers(const char *sent, size_t sent_len)
 {
     const char *text = buf_str(&world.got);
-    size_t left = world.got.len, used, counted = 0, n = 0, good,
-           requests = count_requests(sent, sent_len, &good);
+    size_t left = world.got.len, used, counted = 0, n = 0, good, requests = count_requests(sent, sent_len, &good);
     bool keep_alive = true;
 
     for (; left > 0; n++, text += used, left -= used) {

@@ -17,8 +17,7 @@ static void inside(struct slice s, size_t size)
 }
 
 /* What a caller may look at. */
-static void check_done(const struct http_request *req, const char *data,
-                       const struct http_request_limits *limits)
+static void check_done(const struct http_request *req, const char *data, const struct http_request_limits *limits)
 {
     struct slice value = {0};
 
@@ -40,10 +39,8 @@ static void check_done(const struct http_request *req, const char *data,
 
 static void same(const struct http_request *a, const struct http_request *b)
 {
-    HOLDS(a->error == b->error && a->method == b->method && a->minor == b->minor &&
-          a->n_fields == b->n_fields);
-    HOLDS(a->has_length == b->has_length && a->content_length == b->content_length &&
-          a->chunked == b->chunked);
+    HOLDS(a->error == b->error && a->method == b->method && a->minor == b->minor && a->n_fields == b->n_fields);
+    HOLDS(a->has_length == b->has_length && a->content_length == b->content_length && a->chunked == b->chunked);
     HOLDS(a->keep_alive == b->keep_alive && a->expect_continue == b->expect_continue);
     same_slice(a->method_name, b->method_name);
     same_slice(a->target, b->target);
@@ -57,8 +54,8 @@ static void same(const struct http_request *a, const struct http_request *b)
 }
 
 /* Parses in pieces: of one byte without `cuts`, each time from a buffer that has moved with them. */
-static enum http_progress in_pieces(struct http_request *req, const char *data, size_t size,
-                                    struct cuts *cuts, const struct http_request_limits *limits)
+static enum http_progress in_pieces(struct http_request *req, const char *data, size_t size, struct cuts *cuts,
+                                    const struct http_request_limits *limits)
 {
     enum http_progress progress = HTTP_MORE;
     size_t len = 0;
@@ -99,8 +96,7 @@ static void try_limits(const uint8_t *data, size_t size, const struct http_reque
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct http_request_limits usual = {8192, 32768, HTTP_REQUEST_MAX_FIELDS},
-                                            tight = {40, 160, 4};
+    static const struct http_request_limits usual = {8192, 32768, HTTP_REQUEST_MAX_FIELDS}, tight = {40, 160, 4};
 
     try_limits(data, size, &usual);
     try_limits(data, size, &tight);

@@ -47,8 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     HOLDS(total == cut_total && whole.head_done == cut.head_done);
     if (whole.head_done) {
-        HOLDS(whole.status == cut.status && whole.status >= 200 && whole.status <= 599 &&
-              whole.minor == cut.minor);
+        HOLDS(whole.status == cut.status && whole.status >= 200 && whole.status <= 599 && whole.minor == cut.minor);
         HOLDS(whole.keep_alive == cut.keep_alive && whole.body.read == cut.body.read);
         HOLDS(whole.body.read <= BODY_LIMIT);
     }

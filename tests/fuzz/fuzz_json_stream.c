@@ -74,8 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct outcome cut = feed((const char *)data, size, &cuts);
     bool ended = whole.last == JSON_STREAM_END;
 
-    HOLDS(ended == (cut.last == JSON_STREAM_END) &&
-          (whole.last == JSON_STREAM_BAD) == (cut.last == JSON_STREAM_BAD));
+    HOLDS(ended == (cut.last == JSON_STREAM_END) && (whole.last == JSON_STREAM_BAD) == (cut.last == JSON_STREAM_BAD));
     HOLDS(whole.events == cut.events && whole.items == cut.items && whole.hash == cut.hash);
     HOLDS(!ended || whole.used == cut.used);
     return 0;

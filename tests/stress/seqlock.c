@@ -44,9 +44,8 @@ static int cases, failures;
 
 static void report(bool good, const char *what, const struct tally *t)
 {
-    printf("# %ju calls, %ju new lists, %ju overtaken, %ju mixtures, longest call %.1f us\n",
-           (uintmax_t)t->calls, (uintmax_t)t->fresh, (uintmax_t)t->overtaken, (uintmax_t)t->mixtures,
-           (double)t->longest_ns / 1000);
+    printf("# %ju calls, %ju new lists, %ju overtaken, %ju mixtures, longest call %.1f us\n", (uintmax_t)t->calls,
+           (uintmax_t)t->fresh, (uintmax_t)t->overtaken, (uintmax_t)t->mixtures, (double)t->longest_ns / 1000);
     printf("%sok %d - %s\n", good ? "" : "not ", ++cases, what);
     fflush(stdout);
     failures += !good;
@@ -91,9 +90,9 @@ static bool is_mixture(const struct podtable_snapshot *s)
     for (size_t i = 0; i < s->n; i++) {
         const struct podtable_pod *pod = &s->pods[i];
 
-        if (pod->id != want.id || pod->port != want.port || pod->state != want.state ||
-            pod->counts != want.counts || memcmp(&pod->addr, &want.addr, sizeof(want.addr)) != 0 ||
-            strcmp(pod->name, want.name) != 0 || s->by_name[i] >= s->n || s->by_addr[i] >= s->n)
+        if (pod->id != want.id || pod->port != want.port || pod->state != want.state || pod->counts != want.counts ||
+            memcmp(&pod->addr, &want.addr, sizeof(want.addr)) != 0 || strcmp(pod->name, want.name) != 0 ||
+            s->by_name[i] >= s->n || s->by_addr[i] >= s->n)
             return true;
     }
     return false;

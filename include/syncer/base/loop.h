@@ -22,9 +22,9 @@
 struct loop;
 
 struct loop_io {
-    int fd;                /* -1 while not registered */
-    uint32_t events;       /* as registered */
-    struct loop *loop;     /* NULL while not registered */
+    int fd;            /* -1 while not registered */
+    uint32_t events;   /* as registered */
+    struct loop *loop; /* NULL while not registered */
     void (*on_event)(struct loop_io *io, uint32_t events);
 };
 

@@ -19,7 +19,7 @@
 #define CONF_LIST_MAX 16
 #define CONF_MAX_NOTES 16
 #define CONF_DEADLINE_MARGIN_MS 50 /* between the last probe's limit and the deadline */
-#define CONF_NAME_BYTES 254 /* a pod's name, NUL included */
+#define CONF_NAME_BYTES 254        /* a pod's name, NUL included */
 
 enum conf_pods { CONF_PODS_AUTO, CONF_PODS_STATIC, CONF_PODS_KUBERNETES, CONF_PODS_ENDPOINTSLICES, CONF_PODS_DNS };
 enum conf_pod_filter { CONF_FILTER_READY, CONF_FILTER_ALL };

@@ -30,17 +30,18 @@ struct http_settings {
  * does not keep anybody from another. Borrowed for the server's life. */
 struct http_door {
     const struct http_router *router;
-    uint32_t max_connections; /* beyond: 503 overloaded at once, and close */
+    uint32_t max_connections;  /* beyond: 503 overloaded at once, and close */
     struct identity *identity; /* TLS, but on unix sockets; NULL = none */
-    size_t n_conns;           /* the server's: those that are in */
+    size_t n_conns;            /* the server's: those that are in */
 };
 
 /* What the server tells its owner, for counting; every member may be NULL. */
 struct http_events {
     void (*on_accepted)(void *arg);
-    void (*on_refused)(void *arg);            /* beyond max_connections */
+    void (*on_refused)(void *arg); /* beyond max_connections */
     void (*on_closed)(void *arg);
-    void (*on_shake_failed)(void *arg, const struct addr *client, const char *reason); /* no TLS connection came about */
+    void (*on_shake_failed)(void *arg, const struct addr *client,
+                            const char *reason); /* no TLS connection came about */
     void (*on_answered)(void *arg, int status);
 };
 

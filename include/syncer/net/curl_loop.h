@@ -18,8 +18,7 @@ struct curl_loop;
 
 /* What hangs on an easy handle (CURLOPT_PRIVATE points to it). */
 struct curl_transfer {
-    void (*on_done)(struct curl_transfer *transfer,
-                    CURLcode code); /* from the loop, never from within an add */
+    void (*on_done)(struct curl_transfer *transfer, CURLcode code); /* from the loop, never from within an add */
     /* the curl_loop's own */
     struct curl_sockets *sockets;
     int socket_errno; /* of the last socket that could not be made since the add; 0 = none */

@@ -64,8 +64,8 @@ struct fetcher *fetcher_new(struct loop *loop, const char *user_agent, struct er
 void fetcher_free(struct fetcher *fetcher);
 
 /* Begins; *handle is set until the end. Strings are copied. 0, or -1 with the reason and no callback. */
-int fetch_start(struct fetcher *fetcher, const struct fetch_request *request,
-                const struct fetch_events *events, void *arg, struct fetch **handle, struct err *err);
+int fetch_start(struct fetcher *fetcher, const struct fetch_request *request, const struct fetch_events *events,
+                void *arg, struct fetch **handle, struct err *err);
 /* Ends it without on_done. *handle may be NULL; it is NULL afterwards. */
 void fetch_cancel(struct fetch **handle);
 

@@ -29,10 +29,10 @@ struct link_hub;
 struct link;
 
 struct link_hub_settings {
-    bool tls;                /* false: plain TCP */
-    struct trust *trust;     /* borrowed; must outlive the hub */
-    const char *server_name; /* what the certificate must name, and SNI; copied */
-    uint32_t max_opening;    /* links that connect at the same time; the others wait in order */
+    bool tls;                   /* false: plain TCP */
+    struct trust *trust;        /* borrowed; must outlive the hub */
+    const char *server_name;    /* what the certificate must name, and SNI; copied */
+    uint32_t max_opening;       /* links that connect at the same time; the others wait in order */
     int64_t connect_timeout_ms; /* of one connection with its handshake, from the moment when its turn has come */
 };
 

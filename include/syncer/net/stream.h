@@ -19,7 +19,7 @@
 #define STREAM_ERROR (-2) /* the connection is gone */
 
 struct stream {
-    int fd; /* -1 when closed */
+    int fd;             /* -1 when closed */
     struct addr peer;   /* family 0 on a unix socket */
     struct ssl_st *tls; /* NULL = plain */
     /* After STREAM_AGAIN: what the descriptor must be ready for, EPOLLIN or EPOLLOUT, if it is not what the call was for (a

@@ -32,15 +32,15 @@ struct source_pod {
 };
 
 struct source_failure {
-    struct err reason;  /* for a person: what, where, and what would be right (an RBAC verb that is missing, say) */
-    bool too_many;      /* the list is longer than max_pods */
-    int64_t retry_ms;   /* when it will be read again */
+    struct err reason; /* for a person: what, where, and what would be right (an RBAC verb that is missing, say) */
+    bool too_many;     /* the list is longer than max_pods */
+    int64_t retry_ms;  /* when it will be read again */
 };
 
 /* The watches of a source that has some. */
 struct source_watch {
     uint32_t on, off, forbidden; /* how many are in that state now */
-    uint64_t events, restarts;   /* changes that they brought, and how often one was begun anew, since the last report */
+    uint64_t events, restarts; /* changes that they brought, and how often one was begun anew, since the last report */
 };
 
 struct source_events {

@@ -37,14 +37,14 @@ struct check;
 
 struct checker_settings {
     struct loop *loop;
-    struct pool *pool;                /* borrowed, as the next two */
+    struct pool *pool; /* borrowed, as the next two */
     struct podtable_reader *table;
     struct scoreboard *board;
     struct schedule_settings schedule;
     int64_t request_deadline_ns;
     uint32_t max_checks;
-    bool heed_control_probes;         /* a 200 counts only from a pod that is known to refuse a made-up token */
-    int64_t max_table_age_ns;         /* an older list is none; 0 = any age will do */
+    bool heed_control_probes; /* a 200 counts only from a pod that is known to refuse a made-up token */
+    int64_t max_table_age_ns; /* an older list is none; 0 = any age will do */
     /* The origin `name` is not in the table: have the list read again. 0, or -1 if the question could not be sent now. */
     int (*ask_refresh)(void *arg, const char *name);
     void *arg;
@@ -53,12 +53,12 @@ struct checker_settings {
 #define CHECK_ORIGIN_MAX 253
 
 struct check_request {
-    const char *token;          /* copied, and wiped at the end */
+    const char *token; /* copied, and wiped at the end */
     size_t token_len;
-    const char *origin;         /* a pod's name, its IP, or "-" */
-    bool expect_absent;         /* wait for 401 instead of 200 */
-    const char *fields;         /* field lines for the probes, each with its CRLF; "" = none; copied */
-    int64_t began_ns;           /* the deadline counts from here */
+    const char *origin; /* a pod's name, its IP, or "-" */
+    bool expect_absent; /* wait for 401 instead of 200 */
+    const char *fields; /* field lines for the probes, each with its CRLF; "" = none; copied */
+    int64_t began_ns;   /* the deadline counts from here */
     void (*on_done)(struct check *check, void *arg); /* once, from the loop; the check ends when it returns */
     void *arg;
 };
@@ -90,10 +90,10 @@ struct check_peer_result {
     struct pool_pod *pod;
     enum probe_outcome outcome; /* the last one */
     uint16_t code;
-    uint16_t attempts;          /* probes that were sent */
+    uint16_t attempts; /* probes that were sent */
     bool finished;
-    bool unprotected;           /* it says 200 to a made-up token too */
-    int64_t expected_after_ns;  /* from the check's beginning until the state that was waited for; -1 = never */
+    bool unprotected;          /* it says 200 to a made-up token too */
+    int64_t expected_after_ns; /* from the check's beginning until the state that was waited for; -1 = never */
 };
 /* Peers that count, and how many of them are in the expected state. */
 size_t check_peers(const struct check *check);

@@ -28,11 +28,11 @@ struct pool_pod;
 
 struct pool_settings {
     struct loop *loop;
-    struct link_hub *hub;           /* borrowed */
-    struct scoreboard *board;       /* borrowed */
-    uint64_t generation;            /* of the configuration */
-    int64_t connection_timeout_ns;  /* of a connection's opening, and of one exchange */
-    uint32_t host_keepalives;       /* connections a pod */
+    struct link_hub *hub;          /* borrowed */
+    struct scoreboard *board;      /* borrowed */
+    uint64_t generation;           /* of the configuration */
+    int64_t connection_timeout_ns; /* of a connection's opening, and of one exchange */
+    uint32_t host_keepalives;      /* connections a pod */
     /* The head of every probe up to the token: "GET /path HTTP/1.1\r\nHost: ...\r\n ... Cookie: name="; copied. */
     const char *request_head;
 };
@@ -45,7 +45,8 @@ struct pool_events {
 };
 
 /* NULL with the reason. */
-struct pool *pool_new(const struct pool_settings *settings, const struct pool_events *events, void *arg, struct err *err);
+struct pool *pool_new(const struct pool_settings *settings, const struct pool_events *events, void *arg,
+                      struct err *err);
 /* Closes all connections. No probe may be under way but orphans, and nobody may hold a pod. NULL is fine. */
 void pool_free(struct pool *pool);
 

@@ -48,14 +48,14 @@ struct pool_link;
 struct probe {
     /* the result, valid in on_done */
     enum probe_outcome outcome;
-    uint16_t code; /* HTTP status, or 0 */
+    uint16_t code;                        /* HTTP status, or 0 */
     void (*on_done)(struct probe *probe); /* once, from the loop, never from within probe_start() */
 
     /* its own */
-    struct pool_pod *pod;       /* NULL while it is not under way */
+    struct pool_pod *pod; /* NULL while it is not under way */
     struct probe_text *text;
-    struct pool_link *link;     /* NULL: waits in the pod's queue */
-    struct probe *next, *prev;  /* of that queue */
+    struct pool_link *link;    /* NULL: waits in the pod's queue */
+    struct probe *next, *prev; /* of that queue */
     struct loop_timer limit;
     int64_t started_ns;
     bool cut;

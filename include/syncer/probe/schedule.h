@@ -31,12 +31,11 @@ enum schedule_mode { SCHEDULE_SCOUT, SCHEDULE_PARALLEL };
 
 struct schedule_settings {
     enum schedule_mode mode;
-    int64_t sync_timeout_ns; /* parallel: an absent peer is asked again so long after its answer; so is, in
+    int64_t sync_timeout_ns;          /* parallel: an absent peer is asked again so long after its answer; so is, in
                                 both modes and once, a broken one */
-    int64_t patience_ns;     /* from the start */
-    int64_t
-        scout_interval_ns; /* 0 = auto: sync_timeout / peers, 5 to 20 ms: about as many probes as parallel */
-    uint32_t waves;        /* of scout */
+    int64_t patience_ns;              /* from the start */
+    int64_t scout_interval_ns;        /* 0 = auto: sync_timeout / peers, 5 to 20 ms: about as many probes as parallel */
+    uint32_t waves;                   /* of scout */
     uint32_t (*draw)(uint32_t below); /* uniform in 0 .. below-1; scout only */
 };
 

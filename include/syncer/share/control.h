@@ -25,7 +25,7 @@ enum control_kind {
     CONTROL_UNKNOWN, /* to CONTROL_REFRESH: not again now, the last read has not brought `name` */
     CONTROL_RETIRE,  /* SIGHUP: stop accepting, finish, say `Connection: close`, leave within the grace */
     CONTROL_DRAIN,   /* SIGTERM: /readyz is 503 and answers say `Connection: close`; accepting goes on */
-    CONTROL_STOP, /* SIGTERM, after drain_delay: stop accepting, refuse new checks, finish, leave within the
+    CONTROL_STOP,    /* SIGTERM, after drain_delay: stop accepting, refuse new checks, finish, leave within the
                      grace */
     CONTROL_KINDS
 };

@@ -19,7 +19,7 @@
 
 struct heritage_listener {
     int fd;
-    bool admin; /* of admin_listen */
+    bool admin;                           /* of admin_listen */
     char address[HERITAGE_ADDRESS_BYTES]; /* as in the configuration, such as "[::]:8080" or "unix:/run/s";
                                              not empty */
 };

@@ -28,8 +28,7 @@
 #include <stdint.h>
 
 /* A lock behind an atomic would live in one process only, and could write to a read-only mapping. */
-_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2,
-               "64-bit atomics must be free of locks");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_LONG_LOCK_FREE == 2, "64-bit atomics must be free of locks");
 
 struct latch {
     _Atomic uint64_t sequence; /* number of publications; written by the one writer */

@@ -87,7 +87,8 @@ void podtable_scrape_end(struct podtable *table, enum podtable_scrape outcome);
 
 /* ---- a worker ---- */
 
-struct podtable_reader; /* the read-only mapping, and snapshots on the heap: two used in turn, and those that are held */
+struct
+    podtable_reader; /* the read-only mapping, and snapshots on the heap: two used in turn, and those that are held */
 
 struct podtable_snapshot {
     uint64_t generation; /* 0: no list has been read yet */
@@ -108,17 +109,15 @@ void podtable_detach(struct podtable_reader *reader);
 bool podtable_reader_changed(const struct podtable_reader *reader);
 
 enum podtable_read {
-    PODTABLE_READ_DONE = 0, /* the snapshot is of the current generation */
-    PODTABLE_READ_OVERTAKEN =
-        1, /* the writer was faster several times in a row: the old snapshot; ask again later */
+    PODTABLE_READ_DONE = 0,      /* the snapshot is of the current generation */
+    PODTABLE_READ_OVERTAKEN = 1, /* the writer was faster several times in a row: the old snapshot; ask again later */
     PODTABLE_READ_NO_MEMORY = -1 /* the old snapshot */
 };
 
 /* Brings the snapshot up to date if the table changed, and always sets *snapshot. It is borrowed: valid until
  * the next call; a check copies what it keeps. Its memory grows with the list and is used again. Cost: some
  * 50 ns a pod. */
-enum podtable_read podtable_reader_snapshot(struct podtable_reader *reader,
-                                            const struct podtable_snapshot **snapshot);
+enum podtable_read podtable_reader_snapshot(struct podtable_reader *reader, const struct podtable_snapshot **snapshot);
 
 /* Takes hold of the snapshot in hand: it stays as it is until it is dropped, whatever else is read. Nothing is copied,
  * and all holders of one generation share it. NULL if PODTABLE_HELD_MAX other ones are held already, since each is as
@@ -144,9 +143,7 @@ struct podtable_scrapes podtable_scrapes(const struct podtable_reader *reader);
 /* The pod of that name or address; of several with one address, one that counts if any does. Binary search.
  * NULL if there is none. Borrowed from the snapshot. To follow a pod over snapshots: find by name, compare
  * the id. */
-const struct podtable_pod *podtable_find_name(const struct podtable_snapshot *snapshot, const char *name,
-                                              size_t len);
-const struct podtable_pod *podtable_find_addr(const struct podtable_snapshot *snapshot,
-                                              const struct addr *addr);
+const struct podtable_pod *podtable_find_name(const struct podtable_snapshot *snapshot, const char *name, size_t len);
+const struct podtable_pod *podtable_find_addr(const struct podtable_snapshot *snapshot, const struct addr *addr);
 
 #endif

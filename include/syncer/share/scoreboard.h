@@ -150,12 +150,7 @@ const char *scoreboard_result_name(unsigned result);
 /* What to look at, for a person; "" where there is nothing. `code` counts for STATUS only. */
 const char *scoreboard_hint(unsigned result, uint16_t code);
 
-enum scoreboard_guard {
-    SCOREBOARD_GUARD_UNKNOWN,
-    SCOREBOARD_PROTECTED,
-    SCOREBOARD_UNPROTECTED,
-    SCOREBOARD_GUARDS
-};
+enum scoreboard_guard { SCOREBOARD_GUARD_UNKNOWN, SCOREBOARD_PROTECTED, SCOREBOARD_UNPROTECTED, SCOREBOARD_GUARDS };
 
 struct scoreboard_pod {
     enum scoreboard_result result;
@@ -166,20 +161,19 @@ struct scoreboard_pod {
     int64_t at_ns;               /* when the result came; 0 = never; may lie ahead of the reader's clock */
     enum scoreboard_guard guard; /* what the control probe said */
     int64_t guard_at_ns;
-    uint64_t guard_generation; /* of the configuration under which it said so */
+    uint64_t guard_generation;  /* of the configuration under which it said so */
     uint64_t proven_generation; /* of the configuration under which it last answered 200; 0 = never */
 };
 
-void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scoreboard_result result,
-                            uint16_t code, int64_t now_ns);
+void scoreboard_note_result(struct scoreboard *board, uint64_t pod_id, enum scoreboard_result result, uint16_t code,
+                            int64_t now_ns);
 /* The patience of a check has ended, and of its peers this one was still ABSENT. */
 void scoreboard_note_late(struct scoreboard *board, uint64_t pod_id);
 void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag_ms, int64_t now_ns);
 /* It has answered 200 to some token, under the configuration of the block's owner. */
 void scoreboard_note_proven(struct scoreboard *board, uint64_t pod_id);
 /* What a control probe has found, under the configuration of the block's owner. */
-void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard,
-                           int64_t now_ns);
+void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard, int64_t now_ns);
 
 /* ---- the master, about a block whose owner is gone ---- */
 

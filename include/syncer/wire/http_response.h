@@ -27,9 +27,9 @@ struct http_response {
     uint64_t content_length;
 
     /* valid once head_done */
-    int status;          /* 200-599 */
+    int status; /* 200-599 */
     uint8_t minor;
-    bool keep_alive;     /* version, Connection, and framing allow another request */
+    bool keep_alive; /* version, Connection, and framing allow another request */
 
     const char *error;   /* after HTTP_BAD: the rule broken, a literal */
     uint64_t body_limit; /* set by init */

@@ -27,11 +27,11 @@ struct http_field {
     struct slice value; /* without the blanks around it */
 };
 
-bool http_is_tchar(unsigned char c);          /* RFC 9110 section 5.6.2 */
-bool http_is_field_vchar(unsigned char c);    /* VCHAR, SP, HTAB, obs-text */
+bool http_is_tchar(unsigned char c);       /* RFC 9110 section 5.6.2 */
+bool http_is_field_vchar(unsigned char c); /* VCHAR, SP, HTAB, obs-text */
 /* How many bytes from `text` on are such. */
 size_t http_field_vchars(const char *text, size_t len);
-bool http_is_cookie_octet(unsigned char c);   /* RFC 6265 section 4.1.1 */
+bool http_is_cookie_octet(unsigned char c); /* RFC 6265 section 4.1.1 */
 
 /* Case-insensitive comparison with a lower-case literal. */
 bool http_name_is(const char *data, struct slice name, const char *lower);
@@ -69,15 +69,15 @@ enum http_body_kind {
 
 struct http_body {
     enum http_body_kind kind;
-    uint64_t left;      /* LENGTH: of the body; CHUNKED: of this chunk */
-    uint64_t read;      /* payload bytes so far */
-    uint64_t limit;     /* more payload than this is HTTP_BAD */
-    uint32_t state;     /* CHUNKED: the scanner's own */
-    uint32_t line_len;  /* CHUNKED: bytes of the present size or trailer line, bounded */
+    uint64_t left;       /* LENGTH: of the body; CHUNKED: of this chunk */
+    uint64_t read;       /* payload bytes so far */
+    uint64_t limit;      /* more payload than this is HTTP_BAD */
+    uint32_t state;      /* CHUNKED: the scanner's own */
+    uint32_t line_len;   /* CHUNKED: bytes of the present size or trailer line, bounded */
     uint32_t extensions; /* CHUNKED: bytes of chunk extensions so far, bounded over the whole body */
-    uint32_t trailers;  /* CHUNKED: bytes of the trailer section so far, bounded */
-    const char *error;  /* after HTTP_BAD: the rule broken, a literal */
-    bool over_limit;    /* after HTTP_BAD: well formed, but more than the limit */
+    uint32_t trailers;   /* CHUNKED: bytes of the trailer section so far, bounded */
+    const char *error;   /* after HTTP_BAD: the rule broken, a literal */
+    bool over_limit;     /* after HTTP_BAD: well formed, but more than the limit */
 };
 
 void http_body_init(struct http_body *body, enum http_body_kind kind, uint64_t length, uint64_t limit);

@@ -23,11 +23,11 @@ enum json_stream_event {
 };
 
 struct json_stream {
-    struct buf piece;     /* the piece that was just completed; valid until the next call */
-    char key[64];         /* of the top-level member being read; longer ones are BAD */
-    bool items_seen;      /* a list without "items" is no list */
-    uint64_t items;       /* how many so far */
-    const char *error;    /* after BAD */
+    struct buf piece;  /* the piece that was just completed; valid until the next call */
+    char key[64];      /* of the top-level member being read; longer ones are BAD */
+    bool items_seen;   /* a list without "items" is no list */
+    uint64_t items;    /* how many so far */
+    const char *error; /* after BAD */
     /* the scanner's own */
     uint32_t state, depth, key_len;
     bool in_string, escaped;

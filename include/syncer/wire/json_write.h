@@ -15,7 +15,7 @@
 #include <syncer/base/buf.h>
 
 struct json_writer {
-    struct buf *out;  /* borrowed */
+    struct buf *out; /* borrowed */
     uint32_t depth;
     uint64_t first;   /* bit per depth: nothing written there yet */
     uint64_t objects; /* bit per depth: an object, not an array */

@@ -153,9 +153,8 @@ Test(filewatch, it_does_not_wait_for_ever_to_settle)
 
 /* As a kubelet does it (pkg/volume/util/atomic_writer.go): the files are links through ..data, which is
  * swapped. */
-#define SWAP(n)                                                       \
-    "cd mount; mkdir ..d" n "; cp -r ../next/* ..d" n "; ln -s ..d" n \
-    " ..data_tmp; mv -T ..data_tmp ..data; cd .."
+#define SWAP(n) \
+    "cd mount; mkdir ..d" n "; cp -r ../next/* ..d" n "; ln -s ..d" n " ..data_tmp; mv -T ..data_tmp ..data; cd .."
 
 Test(filewatch, a_mount_that_swaps_its_data)
 {
@@ -164,8 +163,7 @@ Test(filewatch, a_mount_that_swaps_its_data)
     set(2, "mount/config.yaml", "end");
     run("echo 2 > next/config.yaml; " SWAP("2") "; rm -r mount/..d1");
     wait_for_news("+config.yaml");
-    run("echo 2 > next/other; " SWAP(
-        "3") "; rm -r mount/..d2"); /* all files are new ones, but it is another's key */
+    run("echo 2 > next/other; " SWAP("3") "; rm -r mount/..d2"); /* all files are new ones, but it is another's key */
     expect_no_news_but_the_end();
     run("echo 4 > next/config.yaml; " SWAP("4") "; rm -r mount/..d3");
     wait_for_news("+config.yaml");
@@ -173,8 +171,7 @@ Test(filewatch, a_mount_that_swaps_its_data)
 
 Test(filewatch, links_anywhere_on_the_way)
 {
-    run("mkdir -p x/in y/in; echo 1 > x/in/f; echo 2 > y/in/f; ln -s x link; ln -s %s/link/../link/./in way",
-        folder);
+    run("mkdir -p x/in y/in; echo 1 > x/in/f; echo 2 > y/in/f; ln -s x link; ln -s %s/link/../link/./in way", folder);
     set(2, "way/f", "end");
     run("ln -sfn y link");
     wait_for_news("+f");

@@ -52,7 +52,8 @@ Test(log, logfmt_quotes_and_escapes)
 {
     log_info("two words", LOG_STR("plain", "gw-1"), LOG_STR("q", "a\"b\\c\nd\x1b[1m=\xff"), LOG_INT("n", -5),
              LOG_STR("empty", ""));
-    cr_expect_str_eq(written(), "msg=\"two words\" plain=gw-1 q=\"a\\\"b\\\\c\\nd\\u001b[1m=\\ufffd\" n=-5 empty=\"\"\n");
+    cr_expect_str_eq(written(),
+                     "msg=\"two words\" plain=gw-1 q=\"a\\\"b\\\\c\\nd\\u001b[1m=\\ufffd\" n=-5 empty=\"\"\n");
 }
 
 Test(log, json)
@@ -148,8 +149,8 @@ Test(log, a_stalled_reader_stops_nobody_and_the_loss_is_told)
 Test(log, numbers_and_fields_that_are_left_out)
 {
     log_info("m", LOG_MS("ms", 1234567), LOG_MS("a", 7), LOG_MS("b", 0), LOG_MS("c", -1500), LOG_INT("z", 0),
-             LOG_INT("least", INT64_MIN), LOG_INT("most", INT64_MAX), LOG_OPT("o", ""), LOG_OPT("n", (const char *)NULL),
-             LOG_OPT("p", "x"), LOG_SOME("s", 0), LOG_SOME("t", 3));
+             LOG_INT("least", INT64_MIN), LOG_INT("most", INT64_MAX), LOG_OPT("o", ""),
+             LOG_OPT("n", (const char *)NULL), LOG_OPT("p", "x"), LOG_SOME("s", 0), LOG_SOME("t", 3));
     cr_expect_str_eq(written(), "msg=m ms=1234.567 a=0.007 b=0.000 c=-1.500 z=0 least=-9223372036854775808 "
                                 "most=9223372036854775807 p=x t=3\n");
 }

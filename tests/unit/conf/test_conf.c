@@ -17,10 +17,11 @@ static int read_text(struct conf *conf, const char *text, struct err *err)
     return conf_read_text(conf, "c.yaml", text, strlen(text), err);
 }
 
-static const char full[] = "# whole\nnamespace: apigwp-cz\ndeployment: ng-plus-apigw\nhost: \"gw.example\"\n"
-                           "path: /_probe?a=1\nsync_timeout: 2s\nretries: 3\nrequest_deadline: 10s\nworkers: 2\n"
-                           "tls_verify: false\nlisten: [\"127.0.0.1:1\", \"unix:/tmp/a \\\"b\\\"\"]\nlog_level: debug\n"
-                           "static:\n  - {name: a, address: 127.0.0.2}\n  - name: b\n    address: \"::1\"\n    port: 9\n";
+static const char full[] =
+    "# whole\nnamespace: apigwp-cz\ndeployment: ng-plus-apigw\nhost: \"gw.example\"\n"
+    "path: /_probe?a=1\nsync_timeout: 2s\nretries: 3\nrequest_deadline: 10s\nworkers: 2\n"
+    "tls_verify: false\nlisten: [\"127.0.0.1:1\", \"unix:/tmp/a \\\"b\\\"\"]\nlog_level: debug\n"
+    "static:\n  - {name: a, address: 127.0.0.2}\n  - name: b\n    address: \"::1\"\n    port: 9\n";
 
 Test(conf, defaults)
 {
@@ -117,9 +118,13 @@ Test(conf, errors_name_file_line_key_and_what_is_right)
 
 Test(conf, environment)
 {
-    char *env[] = {(char[]){"SYNCER_PORT=9443"}, (char[]){"SYNCER_LISTEN=127.0.0.1:1,[::1]:2"}, (char[]){"PATH=/bin"},
-                   (char[]){"SYNCER_SERVICE_HOST=10.0.0.1"}, (char[]){"SYNCER_PORT_8080_TCP=tcp://10.0.0.1:8080"},
-                   (char[]){"SYNCER_RETRYS=1"}, NULL};
+    char *env[] = {(char[]){"SYNCER_PORT=9443"},
+                   (char[]){"SYNCER_LISTEN=127.0.0.1:1,[::1]:2"},
+                   (char[]){"PATH=/bin"},
+                   (char[]){"SYNCER_SERVICE_HOST=10.0.0.1"},
+                   (char[]){"SYNCER_PORT_8080_TCP=tcp://10.0.0.1:8080"},
+                   (char[]){"SYNCER_RETRYS=1"},
+                   NULL};
     char *link[] = {(char[]){"SYNCER_PORT=tcp://10.0.0.1:8080"}, NULL};
     char *bad[] = {(char[]){"SYNCER_WORKERS=many"}, NULL};
     struct conf_notes notes = {.n = 0};
@@ -133,7 +138,8 @@ Test(conf, environment)
     cr_assert_eq(conf_read_env(&conf, link, &notes, &err), 0);
     cr_expect_eq(conf.port, 9443, "a service link is no setting");
     cr_assert_eq(conf_read_env(&conf, bad, &notes, &err), -1);
-    cr_expect(strstr(err.text, "environment: SYNCER_WORKERS: \"many\" should be auto or a whole number"), "%s", err.text);
+    cr_expect(strstr(err.text, "environment: SYNCER_WORKERS: \"many\" should be auto or a whole number"), "%s",
+              err.text);
     conf_free(&conf);
 }
 
@@ -217,7 +223,8 @@ Test(conf, checks_of_the_whole)
         {"host: a\npath: p\nstatic: [{name: a, address: 127.0.0.1}]", "path: \"p\" should begin with /", 0},
         {"host: a\npath: /p", "static: a list", 0},
         {"host: a\npath: /p\nstatic: [{name: a, address: 127.0.0.1}, {name: a, address: 127.0.0.2}]", "twice", 0},
-        {"host: a\npath: /p\nstatic: [{name: a, address: 127.0.0.1}, {name: b, address: 127.0.0.1}]", "same address", 0},
+        {"host: a\npath: /p\nstatic: [{name: a, address: 127.0.0.1}, {name: b, address: 127.0.0.1}]", "same address",
+         0},
         {"host: a\npath: /p\nstatic: [{name: a_, address: 127.0.0.1}]", "DNS-1123", 0},
         {BASE "pods: dns", "service: is required where pods come from dns", 0},
         {BASE "pods: dns\nservice: gw.gateways.svc", NULL, 0},

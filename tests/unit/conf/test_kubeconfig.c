@@ -42,8 +42,7 @@ static const char *with(const char *cluster, const char *user)
 
 #define SERVER "server: https://10.0.0.1:6443"
 
-static void expect_part(const struct kubeconfig_part *part, const char *origin, const char *path,
-                        const char *data)
+static void expect_part(const struct kubeconfig_part *part, const char *origin, const char *path, const char *data)
 {
     cr_assert(part->origin, "%s is missing", origin);
     cr_expect_str_eq(part->origin, origin);
@@ -112,13 +111,12 @@ Test(kubeconfig, reads_inline_data)
     struct kubeconfig kc;
     struct err err = {""};
 
-    cr_assert_eq(
-        parse(&kc, "config",
-              with(SERVER "\n    certificate-authority: unused\n    certificate-authority-data: Y2E=",
-                   "client-certificate-data: |\n      Y2Vy\n      dA==\n    client-key-data: a2V5\n    "
-                   "token: " SECRET),
-              &err),
-        0, "%s", err.text);
+    cr_assert_eq(parse(&kc, "config",
+                       with(SERVER "\n    certificate-authority: unused\n    certificate-authority-data: Y2E=",
+                            "client-certificate-data: |\n      Y2Vy\n      dA==\n    client-key-data: a2V5\n    "
+                            "token: " SECRET),
+                       &err),
+                 0, "%s", err.text);
     expect_part(&kc.ca, "config:10: certificate-authority-data", NULL, "ca");
     expect_part(&kc.cert, "config:14: client-certificate-data", NULL, "cert");
     expect_part(&kc.key, "config:17: client-key-data", NULL, "key");
@@ -178,12 +176,10 @@ Test(kubeconfig, servers)
 
         snprintf(line, sizeof(line), "server: \"%s\"", cases[i].text);
         if (parse(&kc, "config", with(line, "token: t"), &err) != 0) {
-            cr_expect(!cases[i].server && strstr(err.text, "config:8: server: "), "%s: %s", cases[i].text,
-                      err.text);
+            cr_expect(!cases[i].server && strstr(err.text, "config:8: server: "), "%s: %s", cases[i].text, err.text);
             continue;
         }
-        cr_expect(cases[i].server && strcmp(kc.server, cases[i].server) == 0, "%s: %s", cases[i].text,
-                  kc.server);
+        cr_expect(cases[i].server && strcmp(kc.server, cases[i].server) == 0, "%s: %s", cases[i].text, kc.server);
         kubeconfig_release(&kc);
     }
 }
@@ -196,8 +192,8 @@ static void expect_error(const char *text, const char *begin, const char *detail
     struct err err = {""};
 
     cr_assert_neq(parse(&kc, "config", text, &err), 0, "should be refused: %s", text);
-    cr_expect(strncmp(err.text, begin, strlen(begin)) == 0 && strstr(err.text, detail),
-              "%s (expected %s ... %s)", err.text, begin, detail);
+    cr_expect(strncmp(err.text, begin, strlen(begin)) == 0 && strstr(err.text, detail), "%s (expected %s ... %s)",
+              err.text, begin, detail);
     cr_expect_not(strstr(err.text, "s3cr"), "shows a secret: %s", err.text);
 }
 
@@ -234,8 +230,7 @@ Test(kubeconfig, errors_of_values_name_line_and_key)
         {SERVER, "client-certificate: crt", "config:12: client-certificate: ", "client-key"},
         {SERVER, "token: s3cr3t\n    username: me", "config:13: username: ", "token"},
         {SERVER, "password: s3cr3t", "config:12: password: ", "token"},
-        {SERVER, "exec: {command: aws, env: [{name: a, value: s3cr3t}]}",
-         "config:12: exec: ", "create token"},
+        {SERVER, "exec: {command: aws, env: [{name: a, value: s3cr3t}]}", "config:12: exec: ", "create token"},
         {SERVER, "auth-provider: {name: gcp}", "config:12: auth-provider: ", "create token"},
         {SERVER, "as: root", "config:12: as: ", "impersonation"},
     };
@@ -318,9 +313,8 @@ Test(kubeconfig, entries_are_limited)
 
 Test(kubeconfig, the_first_file_counts)
 {
-    static const char first[] =
-        "clusters: [{name: c, cluster: {server: 'https://one', certificate-authority: ca}}]\n"
-        "users: [{name: u, user: ~}]\n";
+    static const char first[] = "clusters: [{name: c, cluster: {server: 'https://one', certificate-authority: ca}}]\n"
+                                "users: [{name: u, user: ~}]\n";
     static const char second[] = "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u}}]\n"
                                  "users: [{name: u, user: {token: unused}}]\n";
     static const char third[] =

@@ -200,8 +200,7 @@ static void on_client(struct loop_io *io, uint32_t what)
     struct client *client = container_of(io, struct client, io);
     size_t room = sizeof(client->data) - 1 - client->len;
     static char trash[65536];
-    ssize_t n = recv(client->fd, room ? client->data + client->len : trash, room ? room : sizeof(trash),
-                     MSG_DONTWAIT);
+    ssize_t n = recv(client->fd, room ? client->data + client->len : trash, room ? room : sizeof(trash), MSG_DONTWAIT);
 
     (void)what;
     if (n > 0) {

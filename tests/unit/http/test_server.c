@@ -43,8 +43,7 @@ Test(server, an_answer_has_its_fields)
 
     clock_http_date(clock_wall_ms(), date);
     cr_expect(strncmp(c->data, "HTTP/1.1 200 OK\r\nDate: ", 23) == 0);
-    cr_expect_eq(strstr(strstr(c->data, "Date: "), "\r\n") - strstr(c->data, "Date: "),
-                 6 + (long)strlen(date));
+    cr_expect_eq(strstr(strstr(c->data, "Date: "), "\r\n") - strstr(c->data, "Date: "), 6 + (long)strlen(date));
     cr_expect(client_has(c, 0, "X-Extra: 1"));
     cr_expect(client_has(c, 0, "Content-Type: text/plain"));
     cr_expect(client_has(c, 0, "Content-Length: 6"));

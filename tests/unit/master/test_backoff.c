@@ -16,8 +16,8 @@ TestSuite(backoff, .timeout = 10);
 /* Within the jitter, which only adds: up to an eighth. */
 static void expect_wait(int64_t wait, int64_t ms)
 {
-    cr_expect(wait >= ms * NS_PER_MS && wait <= ms * NS_PER_MS * 9 / 8, "%lld ns for %lld ms",
-              (long long)wait, (long long)ms);
+    cr_expect(wait >= ms * NS_PER_MS && wait <= ms * NS_PER_MS * 9 / 8, "%lld ns for %lld ms", (long long)wait,
+              (long long)ms);
 }
 
 Test(backoff, doubles_from_100_ms_to_30_s_for_children_that_do_not_become_ready)

@@ -53,8 +53,7 @@ Test(podhealth, what_a_result_comes_to)
     cr_expect_eq(judge(SCOREBOARD_CONNECT, 0, false, 0), judge(SCOREBOARD_DOWN, 0, true, 0));
     cr_expect_eq(judge(SCOREBOARD_NO_RESULT, 0, false, HEALTH_LAGS), HEALTH_LAGS);
     cr_expect_eq(judge(SCOREBOARD_NO_RESULT, 0, false, FAILS_404), HEALTH_WELL, "it takes connections again");
-    cr_expect_eq(podhealth_judge(&(struct scoreboard_pod){.at_ns = 0}, FAILS_404), FAILS_404,
-                 "nothing is known");
+    cr_expect_eq(podhealth_judge(&(struct scoreboard_pod){.at_ns = 0}, FAILS_404), FAILS_404, "nothing is known");
 }
 
 Test(podhealth, one_bad_look_is_none_and_two_are_told_once)

@@ -153,8 +153,7 @@ Test(refresh, a_question_during_a_read_for_others_waits_for_the_next)
     ask("x");
     cr_expect(fake.master.refresh.set);
     list("a");
-    cr_expect(remembered("x") && fake_messages(CONTROL_UNKNOWN, "x") == 0,
-              "that read may have passed it already");
+    cr_expect(remembered("x") && fake_messages(CONTROL_UNKNOWN, "x") == 0, "that read may have passed it already");
     begin();
     cr_expect(!fake.master.refresh.set, "whatever began it, this read serves the question");
     list("a");

@@ -29,9 +29,9 @@ static void expect_frames(uint64_t begun, uint64_t ended)
 {
     struct podtable_scrapes scrapes = fake_scrapes();
 
-    cr_expect(scrapes.begun == begun && scrapes.ended == ended,
-              "begun %llu ended %llu, should be %llu and %llu", (unsigned long long)scrapes.begun,
-              (unsigned long long)scrapes.ended, (unsigned long long)begun, (unsigned long long)ended);
+    cr_expect(scrapes.begun == begun && scrapes.ended == ended, "begun %llu ended %llu, should be %llu and %llu",
+              (unsigned long long)scrapes.begun, (unsigned long long)scrapes.ended, (unsigned long long)begun,
+              (unsigned long long)ended);
 }
 
 static void begin(struct setup *setup)
@@ -193,8 +193,7 @@ Test(scrape, an_update_of_a_setup_that_is_not_in_force)
 
 Test(scrape, the_watches_of_the_setup_in_force_are_shown)
 {
-    struct source_watch on = {.on = 3, .events = 5, .restarts = 1},
-                        forbidden = {.on = 1, .forbidden = 2, .events = 2};
+    struct source_watch on = {.on = 3, .events = 5, .restarts = 1}, forbidden = {.on = 1, .forbidden = 2, .events = 2};
 
     scrape_events.on_watch(&fake.setup, &on);
     scrape_events.on_watch(&next, &forbidden);

@@ -87,8 +87,7 @@ static void write_key(const struct certs *certs, const char *name, char path[96]
 void certs_make(struct certs *certs)
 {
     struct issuer ca = make("Test CA", NULL, NULL), other = make("Other CA", NULL, NULL);
-    struct issuer server = make("server", "DNS:pods.test,IP:127.0.0.9", &ca),
-                  client = make("client", NULL, &ca);
+    struct issuer server = make("server", "DNS:pods.test,IP:127.0.0.9", &ca), client = make("client", NULL, &ca);
 
     snprintf(certs->dir, sizeof(certs->dir), "/tmp/syncer-certs-XXXXXX");
     cr_assert(mkdtemp(certs->dir));

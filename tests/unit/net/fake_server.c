@@ -90,8 +90,7 @@ static bool handshake(struct fake_conn *conn, SSL_CTX *ctx)
     client = SSL_get0_peer_certificate(conn->ssl);
     seen->client[0] = '\0';
     if (client)
-        X509_NAME_get_text_by_NID(X509_get_subject_name(client), NID_commonName, seen->client,
-                                  sizeof(seen->client));
+        X509_NAME_get_text_by_NID(X509_get_subject_name(client), NID_commonName, seen->client, sizeof(seen->client));
     return true;
 }
 
@@ -176,13 +175,11 @@ void fake_await_end(struct fake_conn *conn)
 
 /* ---- the test ---- */
 
-void fake_server_start(struct fake_server *server, const char *host, const struct fake_tls *tls,
-                       fake_script *script)
+void fake_server_start(struct fake_server *server, const char *host, const struct fake_tls *tls, fake_script *script)
 {
     int listen_fd = open_listener(server, host), go[2];
 
-    server->seen =
-        mmap(NULL, sizeof(*server->seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    server->seen = mmap(NULL, sizeof(*server->seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cr_assert_neq(server->seen, MAP_FAILED);
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go), 0);
     server->pid = fork();

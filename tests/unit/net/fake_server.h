@@ -47,8 +47,7 @@ struct fake_conn {
 typedef void fake_script(struct fake_conn *conn);
 
 /* `host`: "127.0.0.1", "::1" or the path of a unix socket. */
-void fake_server_start(struct fake_server *server, const char *host, const struct fake_tls *tls,
-                       fake_script *script);
+void fake_server_start(struct fake_server *server, const char *host, const struct fake_tls *tls, fake_script *script);
 void fake_server_stop(struct fake_server *server);
 /* Lets one fake_await_go() return. */
 void fake_server_go(struct fake_server *server);

@@ -97,8 +97,8 @@ void serve_tls(int version, bool other_ca, fake_script *script)
     tls.cert = f.certs.server;
     tls.key = f.certs.server_key;
     fake_server_start(&f.server, "127.0.0.1", &tls, script);
-    f.trust = trust_new(
-        &(struct trust_settings){.verify = true, .ca_file = other_ca ? f.certs.other_ca : f.certs.ca}, NULL);
+    f.trust =
+        trust_new(&(struct trust_settings){.verify = true, .ca_file = other_ca ? f.certs.other_ca : f.certs.ca}, NULL);
     cr_assert(f.trust);
     snprintf(f.url, sizeof(f.url), "https://127.0.0.1:%u/x", (unsigned)f.server.port);
     f.request.trust = f.trust;

@@ -21,8 +21,7 @@ TestSuite(fetch, .timeout = 20);
 static void quiet_watch(struct fake_conn *conn)
 {
     fake_read_head(conn);
-    fake_write(conn,
-               "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
+    fake_write(conn, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n");
     fake_await_go(conn);
     fake_write(conn, "5\r\nhello\r\n0\r\n\r\n");
     fake_await_end(conn);
@@ -47,9 +46,8 @@ static void interim_and_trailers(struct fake_conn *conn)
 {
     fake_read_head(conn);
     fake_write(conn, "HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n");
-    fake_write(conn,
-               "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
-               "2\r\nno\r\n0\r\nX-One: 1\r\nX-Two: 2\r\n\r\n");
+    fake_write(conn, "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+                     "2\r\nno\r\n0\r\nX-One: 1\r\nX-Two: 2\r\n\r\n");
     fake_await_end(conn);
 }
 
@@ -227,8 +225,7 @@ Fetch(retry_after)
         run();
         cr_expect_eq(f.got.result.end, FETCH_COMPLETE);
         cr_expect_eq(f.got.result.status, 429);
-        cr_expect_eq(f.got.result.retry_after_ms, expected[i], "%zu: %ld", i,
-                     (long)f.got.result.retry_after_ms);
+        cr_expect_eq(f.got.result.retry_after_ms, expected[i], "%zu: %ld", i, (long)f.got.result.retry_after_ms);
     }
 }
 
@@ -291,8 +288,7 @@ Fetch(no_connection_in_time)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(addr);
-    int full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
-        client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     cr_assert_eq(bind(full, (struct sockaddr *)&addr, len), 0);
     cr_assert_eq(listen(full, 0), 0);
@@ -342,8 +338,7 @@ Fetch(cancelled_under_way)
 static void then_again(struct fake_conn *conn)
 {
     fake_read_head(conn);
-    fake_write(conn, conn->number == 1 ? OK_HEAD
-                         "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+    fake_write(conn, conn->number == 1 ? OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
                                        : OK_HELLO);
     fake_await_end(conn);
 }

@@ -122,8 +122,8 @@ static void serve_tls(const struct fake_tls *wanted, const struct trust_settings
 
 static void serve_well(int version, fake_script *script)
 {
-    serve_tls(&(struct fake_tls){.version = version},
-              &(struct trust_settings){.verify = true, .ca_file = certs.ca}, NULL, script);
+    serve_tls(&(struct fake_tls){.version = version}, &(struct trust_settings){.verify = true, .ca_file = certs.ca},
+              NULL, script);
 }
 
 static void turn(void)
@@ -376,15 +376,14 @@ Test(link, one_that_speaks_first_is_refused_or_seen)
 
 static void expect_names(void)
 {
-    cr_expect(strstr(seen.reason, "pods.test, 127.0.0.9") &&
-                  strstr(seen.reason, "should be for elsewhere.test"),
-              "%s", seen.reason);
+    cr_expect(strstr(seen.reason, "pods.test, 127.0.0.9") && strstr(seen.reason, "should be for elsewhere.test"), "%s",
+              seen.reason);
 }
 
 static void wrong_name(int version)
 {
-    serve_tls(&(struct fake_tls){.version = version},
-              &(struct trust_settings){.verify = true, .ca_file = certs.ca}, "elsewhere.test", echo);
+    serve_tls(&(struct fake_tls){.version = version}, &(struct trust_settings){.verify = true, .ca_file = certs.ca},
+              "elsewhere.test", echo);
     for (int i = 0; i < 3; i++) {
         cr_expect_eq(open_pod(), LINK_TLS_FAILED);
         expect_names();
@@ -403,8 +402,8 @@ Test(link, a_wrong_name_is_said_each_time_1_2)
 
 Test(link, an_issuer_that_is_not_trusted)
 {
-    serve_tls(&(struct fake_tls){.version = 0},
-              &(struct trust_settings){.verify = true, .ca_file = certs.other_ca}, NULL, echo);
+    serve_tls(&(struct fake_tls){.version = 0}, &(struct trust_settings){.verify = true, .ca_file = certs.other_ca},
+              NULL, echo);
     for (int i = 0; i < 2; i++) {
         cr_expect_eq(open_pod(), LINK_TLS_FAILED);
         cr_expect(strstr(seen.reason, "self-signed certificate in certificate chain") ||
@@ -415,18 +414,16 @@ Test(link, an_issuer_that_is_not_trusted)
 
 Test(link, no_verification)
 {
-    serve_tls(&(struct fake_tls){.version = 0}, &(struct trust_settings){.verify = false}, "elsewhere.test",
-              echo);
+    serve_tls(&(struct fake_tls){.version = 0}, &(struct trust_settings){.verify = false}, "elsewhere.test", echo);
     cr_expect_eq(open_pod(), LINK_OK, "%s", seen.reason);
 }
 
 Test(link, the_client_certificate_is_shown)
 {
-    serve_tls(
-        &(struct fake_tls){.client_ca = certs.ca},
-        &(struct trust_settings){
-            .verify = true, .ca_file = certs.ca, .cert_file = certs.client, .key_file = certs.client_key},
-        NULL, echo);
+    serve_tls(&(struct fake_tls){.client_ca = certs.ca},
+              &(struct trust_settings){
+                  .verify = true, .ca_file = certs.ca, .cert_file = certs.client, .key_file = certs.client_key},
+              NULL, echo);
     cr_assert_eq(open_pod(), LINK_OK, "%s", seen.reason);
     say(QUESTION);
     expect_bytes("answer");
@@ -468,8 +465,7 @@ Test(link, a_connect_without_answer)
 {
     struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(addr);
-    int full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
-        client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int full = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     cr_assert_eq(bind(full, (struct sockaddr *)&addr, len), 0);
     cr_assert_eq(listen(full, 0), 0);

@@ -66,8 +66,7 @@ static void setup(void)
     struct err err = {""};
 
     cr_assert_eq(pipe2(gate, O_CLOEXEC), 0);
-    cr_assert(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS,
-              "libcurl resolves in our thread");
+    cr_assert(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS, "libcurl resolves in our thread");
     loop = loop_new(&err);
     fetcher = loop ? fetcher_new(loop, "syncer/test", &err) : NULL;
     cr_assert(fetcher, "%s", err.text);

@@ -36,15 +36,13 @@ static void taken(const struct trust_settings *settings)
 }
 
 /* The reason must name the setting and the file, and say `why`. */
-static void refused(const struct trust_settings *settings, const char *setting, const char *file,
-                    const char *why)
+static void refused(const struct trust_settings *settings, const char *setting, const char *file, const char *why)
 {
     struct err err = {""};
 
     cr_expect_null(trust_new(settings, &err));
-    cr_expect(strncmp(err.text, setting, strlen(setting)) == 0 && strstr(err.text, file) &&
-                  strstr(err.text, why),
-              "%s", err.text);
+    cr_expect(strncmp(err.text, setting, strlen(setting)) == 0 && strstr(err.text, file) && strstr(err.text, why), "%s",
+              err.text);
 }
 
 Test(trust, good_files)

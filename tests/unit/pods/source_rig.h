@@ -45,8 +45,7 @@ static void fake_start(void)
     fake.to = fdopen(to[1], "w");
     fake.from = fdopen(from[0], "r");
     cr_assert(fake.to && fake.from);
-    cr_assert_eq(fscanf(fake.from, "ready %15s %255s", fake.port, fake.folder), 2, "%s did not start",
-                 script);
+    cr_assert_eq(fscanf(fake.from, "ready %15s %255s", fake.port, fake.folder), 2, "%s did not start", script);
     cr_assert_eq(fgetc(fake.from), '\n');
 }
 
@@ -145,8 +144,7 @@ static void on_notice(void *arg, const char *what, const char *reason)
 {
     (void)arg;
     seen.notices++;
-    snprintf(seen.notice, sizeof(seen.notice), "%s%s%s", reason ? what : "", reason ? ": " : "",
-             reason ? reason : "");
+    snprintf(seen.notice, sizeof(seen.notice), "%s%s%s", reason ? what : "", reason ? ": " : "", reason ? reason : "");
 }
 
 static void on_failed(void *arg, const struct source_failure *failure)
@@ -198,10 +196,10 @@ static void read_conf(const char *source)
     struct err err = {""};
     struct conf_notes notes = {0};
 
-    snprintf(text, sizeof(text), "%s\nhost: gw\npath: /p\nscrape_interval: 1s\nserviceaccount_dir: %s\n",
-             source, fake.folder);
-    cr_assert(conf_init(&conf, &err) == 0 && conf_read_text(&conf, "c.yaml", text, strlen(text), &err) == 0,
-              "%s", err.text);
+    snprintf(text, sizeof(text), "%s\nhost: gw\npath: /p\nscrape_interval: 1s\nserviceaccount_dir: %s\n", source,
+             fake.folder);
+    cr_assert(conf_init(&conf, &err) == 0 && conf_read_text(&conf, "c.yaml", text, strlen(text), &err) == 0, "%s",
+              err.text);
     cr_assert_eq(conf_check(&conf, true, &notes, &err), 0, "%s", err.text);
 }
 

@@ -215,9 +215,9 @@ Test(dns_ask, what_is_no_answer_is_passed_over)
     put(&servers[0], &rig);
     /* A good answer, but from elsewhere: the kernel does not even hand it on. */
     answer(&rig, &servers[0], 0, 9);
-    cr_assert_eq(sendto(servers[1].udp, rig.bytes, rig.len, 0, (struct sockaddr *)&servers[0].peer,
-                        sizeof(servers[0].peer)),
-                 (ssize_t)rig.len);
+    cr_assert_eq(
+        sendto(servers[1].udp, rig.bytes, rig.len, 0, (struct sockaddr *)&servers[0].peer, sizeof(servers[0].peer)),
+        (ssize_t)rig.len);
     answer(&rig, &servers[0], 0, 1);
     put(&servers[0], &rig);
     wait_done();

@@ -62,8 +62,7 @@ Test(endpointslices, an_empty_slice_is_no_pods_but_no_slice_is_a_failure, .init 
 
     tell("slice one");
     WAIT(seen.failures == 1);
-    cr_expect(strstr(seen.last.reason.text, "Service gateway has no EndpointSlice"), "%s",
-              seen.last.reason.text);
+    cr_expect(strstr(seen.last.reason.text, "Service gateway has no EndpointSlice"), "%s", seen.last.reason.text);
     cr_expect_str_eq(seen.names, "a ", "the old list stays");
     tell("slice one IPv4");
     WAIT(seen.lists == 2);

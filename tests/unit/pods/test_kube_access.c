@@ -23,8 +23,7 @@ TestSuite(kube_access, .timeout = 30);
 
 static char folder[] = "/tmp/test-kube-access.XXXXXX";
 static struct conf conf;
-static const char *const names[] = {"config",    "other", "token", "ca.crt",
-                                    "namespace", "cert",  "key",   ".kube/config"};
+static const char *const names[] = {"config", "other", "token", "ca.crt", "namespace", "cert", "key", ".kube/config"};
 
 static void write_file(const char *name, const char *text)
 {
@@ -84,11 +83,10 @@ static void write_config(const char *name, const char *cluster, const char *user
 {
     char text[4096];
 
-    snprintf(
-        text, sizeof(text),
-        "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u, namespace: from-context}}]\n"
-        "clusters: [{name: c, cluster: {%s}}]\nusers: [{name: u, user: {%s}}]\n",
-        cluster, user);
+    snprintf(text, sizeof(text),
+             "current-context: x\ncontexts: [{name: x, context: {cluster: c, user: u, namespace: from-context}}]\n"
+             "clusters: [{name: c, cluster: {%s}}]\nusers: [{name: u, user: {%s}}]\n",
+             cluster, user);
     write_file(name, text);
 }
 
@@ -200,8 +198,7 @@ Test(kube_access, a_mount, WITH_FOLDER)
     access = find();
     cr_expect_str_eq(kube_access_url(access), "https://[fd00::1]:443");
     cr_expect_str_eq(kube_access_namespace(access), "from-mount");
-    cr_expect(!kube_access_server_name(access) && !kube_access_warning(access)[0] &&
-              kube_access_trust(access));
+    cr_expect(!kube_access_server_name(access) && !kube_access_warning(access)[0] && kube_access_trust(access));
     cr_expect(strstr(kube_access_ca_name(access), "/ca.crt"));
     expect_token(access, "token-1");
     write_file("token", "token-2");
@@ -237,8 +234,7 @@ Test(kube_access, what_proves_nothing_is_warned_about, WITH_FOLDER)
     set_path(&conf.kubeconfig, "config");
     write_config("config", "server: 'https://h', insecure-skip-tls-verify: true", "token: t");
     access = find();
-    cr_expect(strstr(kube_access_warning(access), "insecure-skip-tls-verify"), "%s",
-              kube_access_warning(access));
+    cr_expect(strstr(kube_access_warning(access), "insecure-skip-tls-verify"), "%s", kube_access_warning(access));
     kube_access_free(access);
     write_config("config", "server: 'http://127.0.0.1:8001'", "token: t");
     access = find();
@@ -319,16 +315,14 @@ Test(kube_access, errors_name_the_file_and_who_names_it, WITH_FOLDER)
     static const struct {
         const char *cluster, *user, *detail;
     } cases[] = {
-        {"server: 'https://h', certificate-authority: none", "token: t",
-         "config:3: certificate-authority: /tmp/"},
+        {"server: 'https://h', certificate-authority: none", "token: t", "config:3: certificate-authority: /tmp/"},
         {"server: 'https://h', certificate-authority: key", "token: t", "/key: no start line"},
         {"server: 'https://h', certificate-authority-data: Y2E=", "token: t",
          "config:3: certificate-authority-data: no start line"},
         {"server: 'https://h'", "tokenFile: none", "config:4: tokenFile: /tmp/"},
         {"server: 'https://h'", "tokenFile: cert", "cert should be one word"},
         {"server: 'https://h'", "client-certificate: key, client-key: key", "config:4: client-certificate: "},
-        {"server: 'https://h'", "client-certificate: cert, client-key-data: a2V5",
-         "config:4: client-key-data: "},
+        {"server: 'https://h'", "client-certificate: cert, client-key-data: a2V5", "config:4: client-key-data: "},
         {"server: 'https://h'", "exec: {command: x}", "config:4: exec: "},
     };
 

@@ -32,8 +32,8 @@ static void begin(struct reading *reading)
 {
     *reading = (struct reading){.err = {""}};
     buf_init(&reading->seen, 65536);
-    reading->events = (struct kube_events){
-        .doc = json_doc_new(KUBE_OBJECT_MAX_VALUES), .on_event = on_event, .arg = reading};
+    reading->events =
+        (struct kube_events){.doc = json_doc_new(KUBE_OBJECT_MAX_VALUES), .on_event = on_event, .arg = reading};
     cr_assert(reading->events.doc);
     kube_events_begin(&reading->events);
 }
@@ -60,23 +60,22 @@ static int feed(struct reading *reading, const char *text, size_t len, size_t si
 
 Test(kube_events, cut_anywhere)
 {
-    static const char text[] =
-        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"a\"},\"x\":\"} \\n\\\"{\"}}\n"
-        "\n"
-        "{\"object\":{\"metadata\":{\"name\":\"b\"}},\"type\":\"MODIFIED\"}\r\n"
-        "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"7\"},\"spec\":{"
-        "\"containers\":null}}}\n"
-        "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"a\"}}}\n"
-        "{\"type\":\"ERROR\",\"object\":{\"code\":410}}\n"
-        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"unfinished\"}}}";
+    static const char text[] = "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"a\"},\"x\":\"} \\n\\\"{\"}}\n"
+                               "\n"
+                               "{\"object\":{\"metadata\":{\"name\":\"b\"}},\"type\":\"MODIFIED\"}\r\n"
+                               "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"7\"},\"spec\":{"
+                               "\"containers\":null}}}\n"
+                               "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"a\"}}}\n"
+                               "{\"type\":\"ERROR\",\"object\":{\"code\":410}}\n"
+                               "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"unfinished\"}}}";
 
     for (size_t size = 1; size <= sizeof(text); size++) {
         struct reading reading;
 
         begin(&reading);
         cr_assert_eq(feed(&reading, text, strlen(text), size), 0, "%zu: %s", size, reading.err.text);
-        cr_expect_str_eq(buf_str(&reading.seen), "ADDED a;MODIFIED b;BOOKMARK -;DELETED a;ERROR -;",
-                         "%zu: %s", size, buf_str(&reading.seen));
+        cr_expect_str_eq(buf_str(&reading.seen), "ADDED a;MODIFIED b;BOOKMARK -;DELETED a;ERROR -;", "%zu: %s", size,
+                         buf_str(&reading.seen));
         end(&reading);
     }
 }

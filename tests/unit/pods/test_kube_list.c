@@ -106,8 +106,7 @@ Test(kube_list, recorded_lists)
             cr_expect_eq(read_whole(&reading, "PodList", buf_str(&pod_list)), 0, "%s", reading.err.text);
             cr_expect(reading.items == pods[p] && reading.next.len == 0);
             end(&reading);
-            cr_expect_eq(read_whole(&reading, "ReplicaSetList", buf_str(&set_list)), 0, "%s",
-                         reading.err.text);
+            cr_expect_eq(read_whole(&reading, "ReplicaSetList", buf_str(&set_list)), 0, "%s", reading.err.text);
             cr_expect_eq(reading.items, sets[p]);
             end(&reading);
             cr_expect_eq(read_whole(&reading, "PodList", buf_str(&set_list)), -1, "ReplicaSets are no pods");
@@ -208,8 +207,7 @@ Test(kube_list, of_the_wrong_kind)
 Test(kube_list, without_items)
 {
     expect_bad("{\"kind\":\"PodList\"}", "the answer has no items and is no PodList");
-    expect_bad("{\"kind\":\"PodList\",\"metadata\":{\"items\":[]}}",
-               "the answer has no items and is no PodList");
+    expect_bad("{\"kind\":\"PodList\",\"metadata\":{\"items\":[]}}", "the answer has no items and is no PodList");
     expect_bad("{}", "the answer has no kind and is no PodList");
     expect_bad("{\"kind\":\"PodList\",\"items\":null}",
                "the answer is no PodList: \"items\" is no array, or comes twice");
@@ -223,8 +221,7 @@ Test(kube_list, with_two_roots)
 {
     expect_bad("{\"kind\":\"PodList\",\"items\":[]}{\"kind\":\"PodList\",\"items\":[]}",
                "the answer is no PodList: something behind the list");
-    expect_bad("{\"kind\":\"PodList\",\"items\":[]} x",
-               "the answer is no PodList: something behind the list");
+    expect_bad("{\"kind\":\"PodList\",\"items\":[]} x", "the answer is no PodList: something behind the list");
     expect_bad("[{\"kind\":\"PodList\",\"items\":[]}]", "the answer is no PodList: not a JSON object");
     expect_bad("Too many requests, please try again later.", "the answer is no PodList: not a JSON object");
     expect_bad("", "the answer ends within the PodList");
@@ -277,8 +274,7 @@ Test(kube_list, an_item_larger_than_its_limit)
     begin(&reading, "PodList");
     cr_assert_eq(feed(&reading, begins, strlen(begins)), 0);
     cr_expect_eq(feed(&reading, much, KUBE_OBJECT_MAX_BYTES), -1);
-    cr_expect_str_eq(reading.err.text,
-                     "the answer is no PodList: an item larger than the limit, or out of memory");
+    cr_expect_str_eq(reading.err.text, "the answer is no PodList: an item larger than the limit, or out of memory");
     end(&reading);
     free(much);
 }

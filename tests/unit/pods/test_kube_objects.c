@@ -73,8 +73,7 @@ static struct kube_pod pod_of_status(const char *status)
 Test(kube_objects, recorded_deployments)
 {
     static const char *const revisions[] = {"1", "2", "2", "3", "3"};
-    static const char *const uids[] = {"ff167409-e457-46c1-8c0d-3ed7312fa9f8",
-                                       "17eb4804-830a-4de4-bd4a-cca35692102b"};
+    static const char *const uids[] = {"ff167409-e457-46c1-8c0d-3ed7312fa9f8", "17eb4804-830a-4de4-bd4a-cca35692102b"};
 
     for (size_t v = 0; v < ARRAY_LEN(kube_versions); v++) {
         for (size_t p = 0; p < ARRAY_LEN(kube_phases); p++) {
@@ -100,8 +99,7 @@ Test(kube_objects, recorded_refusals)
         {"deployment-get-403.json", "deployments.apps \"ng-plus-apigw\" is forbidden: User \"system:"},
         {"deployment-get-404.json", "deployments.apps \"no-such-deployment\" not found"},
         {"pods-list-401.json", "Unauthorized"},
-        {"pods-list-403.json",
-         "pods is forbidden: User \"system:serviceaccount:apigwp-cz:norights\" cannot list"},
+        {"pods-list-403.json", "pods is forbidden: User \"system:serviceaccount:apigwp-cz:norights\" cannot list"},
         {"replicasets-list-403.json", "replicasets.apps is forbidden: "},
     };
 
@@ -142,11 +140,11 @@ Test(kube_objects, members_come_in_any_order)
 
 Test(kube_objects, what_looks_like_a_value_elsewhere_is_none)
 {
-    struct kube_pod pod = good_pod(
-        "{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"managedFields\":[{\"fieldsV1\":{\"f:status\":{\"f:"
-        "podIP\":{}},"
-        "\"podIP\":\"10.9.9.9\"}}],\"annotations\":{\"podIP\":\"10.9.9.8\",\"deletionTimestamp\":\"x\"}},"
-        "\"podIP\":\"10.9.9.7\",\"phase\":\"Running\",\"status\":{\"podIPs\":[{\"ip\":\"10.9.9.6\"}]}}");
+    struct kube_pod pod =
+        good_pod("{\"metadata\":{\"name\":\"a\",\"uid\":\"u\",\"managedFields\":[{\"fieldsV1\":{\"f:status\":{\"f:"
+                 "podIP\":{}},"
+                 "\"podIP\":\"10.9.9.9\"}}],\"annotations\":{\"podIP\":\"10.9.9.8\",\"deletionTimestamp\":\"x\"}},"
+                 "\"podIP\":\"10.9.9.7\",\"phase\":\"Running\",\"status\":{\"podIPs\":[{\"ip\":\"10.9.9.6\"}]}}");
 
     expect_addr(&pod, "-");
     cr_expect_eq(pod.state, SOURCE_UNKNOWN);
@@ -160,14 +158,11 @@ Test(kube_objects, states)
         enum source_state state;
     } cases[] = {
         {"{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}", SOURCE_READY},
-        {"{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"}]}",
-         SOURCE_UNREADY},
-        {"{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"Unknown\"}]}",
-         SOURCE_UNREADY},
+        {"{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"}]}", SOURCE_UNREADY},
+        {"{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"Unknown\"}]}", SOURCE_UNREADY},
         {"{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\"}]}", SOURCE_UNREADY},
         {"{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":true}]}", SOURCE_UNREADY},
-        {"{\"phase\":\"Running\",\"conditions\":[{\"type\":\"ContainersReady\",\"status\":\"True\"}]}",
-         SOURCE_UNREADY},
+        {"{\"phase\":\"Running\",\"conditions\":[{\"type\":\"ContainersReady\",\"status\":\"True\"}]}", SOURCE_UNREADY},
         {"{\"phase\":\"Running\",\"conditions\":[1,null,\"Ready\"]}", SOURCE_UNREADY},
         {"{\"phase\":\"Running\",\"conditions\":null}", SOURCE_UNREADY},
         {"{\"phase\":\"Running\"}", SOURCE_UNREADY},
@@ -225,23 +220,17 @@ Test(kube_objects, addresses)
 Test(kube_objects, what_is_no_address_is_nonsense)
 {
     static const char *const cases[] = {
-        "167772161",
-        "[\"10.0.0.1\"]",
-        "\"10.0.0.256\"",
-        "\"10.0.0.1 \"",
-        "\"10.0.0.1:80\"",
-        "\"gw.example\"",
-        "\"10.0.0.1\\u0000\"",
-        "\"fe80::1%eth0\"",
-        "\"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc\"",
+        "167772161",           "[\"10.0.0.1\"]",   "\"10.0.0.256\"",
+        "\"10.0.0.1 \"",       "\"10.0.0.1:80\"",  "\"gw.example\"",
+        "\"10.0.0.1\\u0000\"", "\"fe80::1%eth0\"", "\"1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc\"",
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct kube_pod pod;
         char text[256];
 
-        snprintf(text, sizeof(text),
-                 "{\"metadata\":{\"name\":\"a\",\"uid\":\"u\"},\"status\":{\"podIP\":%s}}", cases[i]);
+        snprintf(text, sizeof(text), "{\"metadata\":{\"name\":\"a\",\"uid\":\"u\"},\"status\":{\"podIP\":%s}}",
+                 cases[i]);
         cr_expect_eq(read_pod(text, &pod, NULL), -1, "%s", text);
     }
 }
@@ -286,8 +275,8 @@ Test(kube_objects, names_as_long_as_they_may_be_and_longer)
     for (int longer = 0; longer < 4; longer++) {
         int name_len = SOURCE_NAME_MAX + longer % 2, uid_len = SOURCE_UID_MAX + longer / 2;
 
-        snprintf(text, sizeof(text), "{\"metadata\":{\"name\":\"%.*s\",\"uid\":\"%.*s\"}}", name_len, name,
-                 uid_len, uid);
+        snprintf(text, sizeof(text), "{\"metadata\":{\"name\":\"%.*s\",\"uid\":\"%.*s\"}}", name_len, name, uid_len,
+                 uid);
         cr_expect_eq(read_pod(text, &pod, NULL), longer == 0 ? 0 : -1, "%d", longer);
         if (longer == 0)
             cr_expect(strlen(pod.name) == SOURCE_NAME_MAX && strlen(pod.uid) == SOURCE_UID_MAX);
@@ -346,23 +335,20 @@ Test(kube_objects, replicasets)
     struct kube_replicaset set;
     struct err err = {""};
 
-    cr_assert_eq(
-        read_set("{\"metadata\":{\"annotations\":{\"deployment.kubernetes.io/revision-history\":\"1\","
-                 "\"deployment.kubernetes.io/revision\":\"12\"},\"uid\":\"s\"}}",
-                 &set, &err),
-        0);
+    cr_assert_eq(read_set("{\"metadata\":{\"annotations\":{\"deployment.kubernetes.io/revision-history\":\"1\","
+                          "\"deployment.kubernetes.io/revision\":\"12\"},\"uid\":\"s\"}}",
+                          &set, &err),
+                 0);
     cr_expect_str_eq(set.uid, "s");
     cr_expect_str_eq(set.revision, "12");
     cr_expect_eq(read_set("{\"metadata\":{\"uid\":\"s\",\"annotations\":null}}", &set, &err), 0);
     cr_expect_str_eq(set.revision, "");
     cr_expect_eq(read_set("{\"metadata\":{}}", &set, &err), -1);
     cr_expect_str_eq(err.text, "a ReplicaSet without uid");
-    cr_expect_eq(
-        read_set("{\"metadata\":{\"uid\":\"s\",\"annotations\":{\"deployment.kubernetes.io/revision\":1}}}",
-                 &set, &err),
-        -1);
-    cr_expect_str_eq(err.text,
-                     "a ReplicaSet whose annotation deployment.kubernetes.io/revision is no short string");
+    cr_expect_eq(read_set("{\"metadata\":{\"uid\":\"s\",\"annotations\":{\"deployment.kubernetes.io/revision\":1}}}",
+                          &set, &err),
+                 -1);
+    cr_expect_str_eq(err.text, "a ReplicaSet whose annotation deployment.kubernetes.io/revision is no short string");
 }
 
 /* What becomes of a selector; NULL = it is not understood. */
@@ -373,8 +359,8 @@ static void expect_selector(const char *selector, const char *expected)
     struct err err = {""};
     int rc;
 
-    snprintf(text, sizeof(text),
-             "{\"kind\":\"Deployment\",\"metadata\":{\"uid\":\"d\"},\"spec\":{\"selector\":%s}}", selector);
+    snprintf(text, sizeof(text), "{\"kind\":\"Deployment\",\"metadata\":{\"uid\":\"d\"},\"spec\":{\"selector\":%s}}",
+             selector);
     rc = read_deployment(text, &deployment, &err);
     cr_expect_eq(rc, expected ? 0 : -1, "%s", selector);
     if (rc == 0 && expected)
@@ -396,13 +382,11 @@ Test(kube_objects, selectors)
                     "a notin (b)");
     expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\"}]}", "a");
     expect_selector("{\"matchExpressions\":[{\"operator\":\"Exists\",\"values\":null,\"key\":\"a\"}]}", "a");
-    expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"DoesNotExist\",\"values\":[]}]}",
-                    "!a");
+    expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"DoesNotExist\",\"values\":[]}]}", "!a");
     expect_selector("{\"matchExpressions\":[{\"values\":[\"b\",\"\"],\"key\":\"a\",\"operator\":\"In\"},"
                     "{\"key\":\"d\",\"operator\":\"DoesNotExist\"}],\"matchLabels\":{\"app\":\"gw\"}}",
                     "app=gw,a in (b,),!d");
-    expect_selector("{\"matchLabels\":null,\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\"}]}",
-                    "a");
+    expect_selector("{\"matchLabels\":null,\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\"}]}", "a");
 }
 
 Test(kube_objects, selectors_that_are_not_understood)
@@ -419,9 +403,8 @@ Test(kube_objects, selectors_that_are_not_understood)
     expect_selector("{\"matchLabels\":{\"app\":\"a,b\"}}", NULL);
     expect_selector("{\"matchLabels\":{\"app\":\"a\\u0026limit=1\"}}", NULL);
     expect_selector("{\"matchLabels\":{\"app!\":\"gw\"}}", NULL);
-    expect_selector(
-        "{\"matchLabels\":{\"app\":\"0123456789012345678901234567890123456789012345678901234567890123\"}}",
-        NULL);
+    expect_selector("{\"matchLabels\":{\"app\":\"0123456789012345678901234567890123456789012345678901234567890123\"}}",
+                    NULL);
     expect_selector("{\"matchExpressions\":{\"key\":\"a\",\"operator\":\"Exists\"}}", NULL);
     expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Gt\",\"values\":[\"1\"]}]}", NULL);
     expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"in\",\"values\":[\"b\"]}]}", NULL);
@@ -430,13 +413,11 @@ Test(kube_objects, selectors_that_are_not_understood)
     expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\"}]}", NULL);
     expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":[]}]}", NULL);
     expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":\"b\"}]}", NULL);
-    expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"NotIn\",\"values\":[\"b\",2]}]}",
-                    NULL);
-    expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"NotIn\",\"values\":[\"b)\"]}]}",
-                    NULL);
+    expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"NotIn\",\"values\":[\"b\",2]}]}", NULL);
+    expect_selector("{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"NotIn\",\"values\":[\"b)\"]}]}", NULL);
     /* Half of a selector selects more than the whole. */
-    expect_selector(
-        "{\"matchLabels\":{\"app\":\"gw\"},\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"?\"}]}", NULL);
+    expect_selector("{\"matchLabels\":{\"app\":\"gw\"},\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"?\"}]}",
+                    NULL);
 }
 
 Test(kube_objects, a_selector_longer_than_its_limit)
@@ -445,9 +426,8 @@ Test(kube_objects, a_selector_longer_than_its_limit)
     struct kube_deployment deployment;
 
     buf_init(&text, KUBE_OBJECT_MAX_BYTES);
-    buf_add_str(
-        &text,
-        "{\"kind\":\"Deployment\",\"metadata\":{\"uid\":\"d\"},\"spec\":{\"selector\":{\"matchLabels\":{");
+    buf_add_str(&text,
+                "{\"kind\":\"Deployment\",\"metadata\":{\"uid\":\"d\"},\"spec\":{\"selector\":{\"matchLabels\":{");
     for (int i = 0; i < 400; i++)
         buf_addf(&text, "%s\"label-%d\":\"0123456789012345678901234567890123456789\"", i ? "," : "", i);
     buf_add_str(&text, "}}}}");
@@ -483,11 +463,11 @@ Test(kube_objects, deployments)
         cr_expect_str_eq(err.text, bad[i].reason);
         buf_release(&deployment.selector);
     }
-    cr_assert_eq(read_deployment(
-                     "{\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}}},\"metadata\":{\"uid\":\"d\"},"
-                     "\"kind\":\"Deployment\"}",
-                     &deployment, NULL),
-                 0);
+    cr_assert_eq(
+        read_deployment("{\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}}},\"metadata\":{\"uid\":\"d\"},"
+                        "\"kind\":\"Deployment\"}",
+                        &deployment, NULL),
+        0);
     cr_expect_str_eq(deployment.revision, "", "its controller has not seen it yet");
     buf_release(&deployment.selector);
 }
@@ -537,8 +517,7 @@ Test(kube_objects, continue_tokens)
     buf_init(&next, KUBE_CONTINUE_MAX_BYTES);
     cr_expect(read_continue("{\"continue\":\"eyJ2\\u003d\",\"resourceVersion\":\"1\"}", &next) == 0);
     cr_expect_str_eq(buf_str(&next), "eyJ2=");
-    cr_expect(read_continue("{\"resourceVersion\":\"1\"}", &next) == 0 && next.len == 0,
-              "the old one is forgotten");
+    cr_expect(read_continue("{\"resourceVersion\":\"1\"}", &next) == 0 && next.len == 0, "the old one is forgotten");
     cr_expect(read_continue("{\"continue\":\"\"}", &next) == 0 && next.len == 0);
     cr_expect(read_continue("{\"continue\":null}", &next) == 0 && next.len == 0);
     cr_expect(read_continue("null", &next) == 0 && next.len == 0);

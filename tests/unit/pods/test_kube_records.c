@@ -116,8 +116,7 @@ Test(kube_records, a_list_that_brings_nothing_new, .init = setup, .fini = teardo
     begin();
     watched("c", 11);
     kube_records_list_begin(&records);
-    cr_expect(listed("c", 11) == KUBE_PUT_SAME && listed("a", 1) == KUBE_PUT_SAME &&
-              listed("b", 2) == KUBE_PUT_SAME);
+    cr_expect(listed("c", 11) == KUBE_PUT_SAME && listed("a", 1) == KUBE_PUT_SAME && listed("b", 2) == KUBE_PUT_SAME);
     cr_expect_not(kube_records_list_end(&records, 12));
     KNOWN("a1 b2 c11 ");
 }
@@ -316,7 +315,6 @@ Test(kube_records, numbers)
     cr_expect_eq(kube_version_number("397"), 397);
     cr_expect_eq(kube_version_number("9999999999999999999"), UINT64_C(9999999999999999999));
     cr_expect_eq(kube_version_number("10000000000000000000"), 0, "beyond what is compared");
-    cr_expect(kube_version_number("") == 0 && kube_version_number("0") == 0 &&
-              kube_version_number("12a") == 0 && kube_version_number("-1") == 0 &&
-              kube_version_number(" 1") == 0);
+    cr_expect(kube_version_number("") == 0 && kube_version_number("0") == 0 && kube_version_number("12a") == 0 &&
+              kube_version_number("-1") == 0 && kube_version_number(" 1") == 0);
 }

@@ -85,8 +85,7 @@ static void setup(void)
     client = kube_client_new(loop, &conf, "syncer/test", &err);
     doc = json_doc_new(KUBE_OBJECT_MAX_VALUES);
     cr_assert(client && doc, "%s", err.text);
-    reflector =
-        (struct kube_reflector){.resource = &pods, .events = &reflector_events, .client = client, .doc = doc};
+    reflector = (struct kube_reflector){.resource = &pods, .events = &reflector_events, .client = client, .doc = doc};
     cr_assert_eq(kube_reflector_init(&reflector, loop, sizeof(struct kube_record), 16, NULL), 0);
     reflector.limits = &limits;
     cr_assert_eq(kube_reflector_aim(&reflector, "app=ng-plus-apigw"), 0);

@@ -38,8 +38,7 @@ static int add_set(struct rig *rig, const char *uid, const char *owner, const ch
     return kube_selection_add_set(&rig->selection, &rig->deployment, &set, NULL);
 }
 
-static int add_pod(struct rig *rig, const char *name, const char *owner, const char *addr,
-                   enum source_state state)
+static int add_pod(struct rig *rig, const char *name, const char *owner, const char *addr, enum source_state state)
 {
     struct kube_pod pod = {.state = state};
 
@@ -145,8 +144,8 @@ Test(kube_select, recorded_rollouts)
                 rig_init(&rig, cases[i].filter, cases[i].scope, 16);
                 read_recorded(&rig, v, p);
                 cr_expect_eq(rig.selection.n, pods[p], "%s %s", kube_versions[v], kube_phases[p]);
-                cr_expect_eq(counting(&rig), cases[i].counting[p], "case %zu, %s %s: %zu", i,
-                             kube_versions[v], kube_phases[p], counting(&rig));
+                cr_expect_eq(counting(&rig), cases[i].counting[p], "case %zu, %s %s: %zu", i, kube_versions[v],
+                             kube_phases[p], counting(&rig));
                 rig_release(&rig);
             }
         }
@@ -319,8 +318,7 @@ Test(kube_select, more_pods_than_max_pods_are_an_error)
     add_set(&rig, "s", "deployment", "2");
     cr_expect_eq(add_pod(&rig, "a", "s", NULL, SOURCE_PENDING), 0);
     cr_expect_eq(add_pod(&rig, "b", "s", NULL, SOURCE_FAILED), 0);
-    cr_expect_eq(add_pod(&rig, "x", "foreign", "10.0.0.9", SOURCE_READY), 0,
-                 "those of others are not counted");
+    cr_expect_eq(add_pod(&rig, "x", "foreign", "10.0.0.9", SOURCE_READY), 0, "those of others are not counted");
     cr_expect_not(rig.selection.too_many);
     cr_expect_eq(add_pod(&rig, "c", "s", "10.0.0.1", SOURCE_READY), -1);
     cr_expect(rig.selection.too_many && rig.selection.n == 2);

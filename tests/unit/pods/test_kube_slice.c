@@ -160,8 +160,7 @@ Test(kube_slice, each_pod_once)
     for (size_t i = 0; i < n; i++) {
         char got[4096], addr[ADDR_TEXT_BYTES];
 
-        snprintf(got, sizeof(got), "%s %s %d", pods[i].name, addr_format(&pods[i].addr, addr),
-                 pods[i].counts);
+        snprintf(got, sizeof(got), "%s %s %d", pods[i].name, addr_format(&pods[i].addr, addr), pods[i].counts);
         cr_expect_str_eq(got, expected[i], "%s", got);
     }
     cr_expect_eq(kube_slice_merge(pods, 0), 0);

@@ -441,8 +441,7 @@ Test(kube_watch, a_watch_that_is_forbidden_is_said_once, .init = setup, .fini = 
     for (int i = 0; i < 3; i++)
         cr_assert(read_again(source));
     cr_expect_eq(seen.counting, 3, "reads go on");
-    cr_expect(tell("watched pods") == watched && seen.notices == 1,
-              "and do not bother the server with the watch");
+    cr_expect(tell("watched pods") == watched && seen.notices == 1, "and do not bother the server with the watch");
     source_free(source);
 }
 

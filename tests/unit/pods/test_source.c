@@ -21,8 +21,8 @@ Test(kube_source, reads_by_itself_and_again, .init = setup, .fini = teardown)
     struct source *source = start_well();
     char expected[128];
 
-    snprintf(expected, sizeof(expected),
-             "kubernetes: deployment apigwp-cz/ng-plus-apigw at https://127.0.0.1:%s", fake.port);
+    snprintf(expected, sizeof(expected), "kubernetes: deployment apigwp-cz/ng-plus-apigw at https://127.0.0.1:%s",
+             fake.port);
     cr_expect_str_eq(source_describe(source), expected);
     cr_expect_eq(seen.begun, 0, "no event from within source_new()");
     cr_assert(read_ends(), "%s", seen.last.reason.text);
@@ -94,8 +94,7 @@ Test(kube_source, what_goes_wrong_is_a_failure, .init = setup, .fini = teardown)
         {"fault deployment 403 1", "get deployments in namespace apigwp-cz: status 403",
          "verb get on resource deployments"},
         {"fault deployment 404 1", "get deployments", "no such Deployment"},
-        {"fault replicasets 403 1", "list replicasets",
-         "verb list on resource replicasets of apiGroup \"apps\""},
+        {"fault replicasets 403 1", "list replicasets", "verb list on resource replicasets of apiGroup \"apps\""},
         {"fault pods 403 1", "list pods", "verb list on resource pods of apiGroup \"\""},
         {"fault pods 500 1", "list pods", "status 500"},
         {"fault pods garbage 1", "list pods", "no PodList"},
@@ -109,8 +108,7 @@ Test(kube_source, what_goes_wrong_is_a_failure, .init = setup, .fini = teardown)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         tell(cases[i].command);
         cr_assert_not(read_again(source), "%s", cases[i].command);
-        cr_expect(strstr(seen.last.reason.text, cases[i].reason) &&
-                      strstr(seen.last.reason.text, cases[i].detail),
+        cr_expect(strstr(seen.last.reason.text, cases[i].reason) && strstr(seen.last.reason.text, cases[i].detail),
                   "%s: %s", cases[i].command, seen.last.reason.text);
         cr_expect_not(seen.last.too_many);
     }
@@ -176,8 +174,7 @@ Test(kube_source, a_refused_token_is_read_again, .init = setup, .fini = teardown
     cr_assert(read_again(source), "%s", seen.last.reason.text);
     tell("revoke token-of-nobody");
     cr_assert_not(read_again(source));
-    cr_expect(strstr(seen.last.reason.text, "status 401: the token is not accepted"), "%s",
-              seen.last.reason.text);
+    cr_expect(strstr(seen.last.reason.text, "status 401: the token is not accepted"), "%s", seen.last.reason.text);
     source_free(source);
 }
 

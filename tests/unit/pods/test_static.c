@@ -57,8 +57,8 @@ static void setup(void)
     struct err err = {""};
     struct conf_notes notes = {0};
 
-    cr_assert(conf_init(&conf, &err) == 0 && conf_read_text(&conf, "c.yaml", text, strlen(text), &err) == 0,
-              "%s", err.text);
+    cr_assert(conf_init(&conf, &err) == 0 && conf_read_text(&conf, "c.yaml", text, strlen(text), &err) == 0, "%s",
+              err.text);
     cr_assert_eq(conf_check(&conf, false, &notes, &err), 0, "%s", err.text);
     loop = loop_new(&err);
     cr_assert(loop, "%s", err.text);

@@ -124,8 +124,7 @@ Test(check, another_status_is_final)
     rig_warm_up(&rig);
     rig_check(&rig, &asked, "-");
     expect(VERDICT_NOT_SYNCED, 0, 1);
-    cr_expect(asked.peer[0].outcome == PROBE_STATUS && asked.peer[0].code == 418 &&
-              asked.peer[0].attempts == 1);
+    cr_expect(asked.peer[0].outcome == PROBE_STATUS && asked.peer[0].code == 418 && asked.peer[0].attempts == 1);
     rig_close(&rig);
 }
 
@@ -193,10 +192,9 @@ Test(check, timeout_at_the_deadline)
 /* Both end in one turn: the probe has failed, and that is a whole answer. */
 Test(check, a_probe_that_ends_with_the_deadline_has_failed)
 {
-    rig_open(&rig, &(struct rig_settings){.connection_timeout_ms = 60,
-                                          .request_deadline_ms = 60,
-                                          .patience_ms = 1,
-                                          .sync_timeout_ms = 60});
+    rig_open(&rig,
+             &(struct rig_settings){
+                 .connection_timeout_ms = 60, .request_deadline_ms = 60, .patience_ms = 1, .sync_timeout_ms = 60});
     rig_pod(&rig, SILENT);
     rig_warm_up(&rig);
     rig_check(&rig, &asked, "-");
@@ -225,8 +223,7 @@ Test(check, a_pod_that_always_breaks_has_failed)
     rig_publish(&rig);
     rig_check(&rig, &asked, "-");
     expect(VERDICT_NOT_SYNCED, 0, 1);
-    cr_expect(asked.peer[0].outcome == PROBE_BROKEN && asked.peer[0].attempts == 2 &&
-              asked.peer[0].reason[0]);
+    cr_expect(asked.peer[0].outcome == PROBE_BROKEN && asked.peer[0].attempts == 2 && asked.peer[0].reason[0]);
     rig_close(&rig);
 }
 

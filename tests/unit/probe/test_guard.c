@@ -32,10 +32,8 @@ static void on_protected(void *arg, const struct pool_pod *pod)
 
 static void guard_open(void)
 {
-    static const struct guard_events events = {.on_unprotected = on_unprotected,
-                                               .on_protected = on_protected};
-    struct guard_settings settings = {
-        .loop = rig.loop, .pool = rig.pool, .board = rig.board, .block = RIG_BLOCK};
+    static const struct guard_events events = {.on_unprotected = on_unprotected, .on_protected = on_protected};
+    struct guard_settings settings = {.loop = rig.loop, .pool = rig.pool, .board = rig.board, .block = RIG_BLOCK};
 
     cr_assert(guard = guard_new(&settings, &events, &rig, NULL));
     scoreboard_set_state(rig.board, SCOREBOARD_READY);
@@ -306,8 +304,7 @@ Test(guard, an_unprotected_pod_has_failed)
     cr_expect(asked.verdict == VERDICT_NOT_SYNCED && asked.expected == 1);
     cr_expect_eq(asked.peer[asked_peer(&asked, "p2")].outcome, PROBE_UNPROTECTED);
     cr_expect_eq(asked.peer[asked_peer(&asked, "p2")].attempts, 1, "it is final");
-    cr_expect(asked.peer[asked_peer(&asked, "p2")].unprotected &&
-              !asked.peer[asked_peer(&asked, "p1")].unprotected);
+    cr_expect(asked.peer[asked_peer(&asked, "p2")].unprotected && !asked.peer[asked_peer(&asked, "p1")].unprotected);
     guard_close();
 }
 

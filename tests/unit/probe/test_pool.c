@@ -64,8 +64,7 @@ Test(pool, what_an_answer_is)
         {"HTTP/1.1 204 X\r\n\r\n", FAKE_KEEP, PROBE_STATUS},
         {"HTTP/1.1 302 X\r\nContent-Length: 0\r\n\r\n", FAKE_KEEP, PROBE_STATUS},
         {"HTTP/1.1 100 X\r\n\r\n" OK, FAKE_KEEP, PROBE_PRESENT},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", FAKE_KEEP,
-         PROBE_PRESENT},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", FAKE_KEEP, PROBE_PRESENT},
         {"HTTP/1.0 200 OK\r\n\r\nuntil the end", FAKE_CLOSE, PROBE_PRESENT},
         {NULL, FAKE_CLOSE, PROBE_BROKEN},
         {NULL, FAKE_RESET, PROBE_BROKEN},
@@ -97,8 +96,7 @@ Test(pool, what_is_asked)
     pod = rig_pod(&rig, SAY(OK));
     rig_warm_up(&rig);
     cr_expect_eq(rig_probe(&rig, 0), PROBE_PRESENT);
-    cr_expect_str_eq(pod->head,
-                     "GET /p HTTP/1.1\r\nHost: gateway.test\r\nCookie: c=t\r\nX-Request-ID: 1\r\n\r\n");
+    cr_expect_str_eq(pod->head, "GET /p HTTP/1.1\r\nHost: gateway.test\r\nCookie: c=t\r\nX-Request-ID: 1\r\n\r\n");
     cr_expect_eq(rig_count(&rig, METRIC_PROBES_PRESENT), 1);
     cr_expect(pool_pod_is_proven(pool_get(rig.pool, 0)));
     rig_close(&rig);

@@ -167,8 +167,7 @@ Test(schedule, a_dropped_peer_is_passed_over, .timeout = 5)
 
 Test(schedule, without_patience_each_is_asked_once, .timeout = 5)
 {
-    const struct schedule_settings none = {
-        .mode = SCHEDULE_PARALLEL, .sync_timeout_ns = 150 * MS, .patience_ns = 0};
+    const struct schedule_settings none = {.mode = SCHEDULE_PARALLEL, .sync_timeout_ns = 150 * MS, .patience_ns = 0};
     struct schedule s;
 
     schedule_init(&s, &none, START);
@@ -212,8 +211,7 @@ static void expect_asked(struct schedule *s, int64_t now, uint32_t from, uint32_
     cr_expect_eq(schedule_next(s, now), SCHEDULE_NONE, "nobody else at %ld ms", (long)((now - START) / MS));
 }
 
-static void answer_all(struct schedule *s, uint32_t from, uint32_t to, enum schedule_answer answer,
-                       int64_t now)
+static void answer_all(struct schedule *s, uint32_t from, uint32_t to, enum schedule_answer answer, int64_t now)
 {
     for (uint32_t i = from; i <= to; i++)
         schedule_answer(s, i, answer, now);

@@ -20,7 +20,8 @@ static const struct {
 Test(verdict, at_its_edges, .timeout = 5)
 {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        cr_expect_eq(verdict_of(cases[i].peers, cases[i].expected, cases[i].unfinished), cases[i].verdict, "case %zu", i);
+        cr_expect_eq(verdict_of(cases[i].peers, cases[i].expected, cases[i].unfinished), cases[i].verdict, "case %zu",
+                     i);
 }
 
 Test(verdict, is_spelled_as_the_gateways_expect_it, .timeout = 5)

@@ -92,16 +92,16 @@ Test(control, what_is_malformed_is_passed_over)
         const char *bytes;
         size_t len;
     } rows[] = {
-        {"\0", 1},     /* no kind */
-        {"\x7f", 1},   /* an unknown one */
-        {"\xff", 1},   /* negative as a char */
-        {"\1name", 5}, /* READY speaks of no pod */
-        {"\2", 1},     /* REFRESH without a name */
-        {"\3gw-1", 5}, /* DOWN without the end of its name */
-        {"\3\0why", 5},  /* without a name */
+        {"\0", 1},           /* no kind */
+        {"\x7f", 1},         /* an unknown one */
+        {"\xff", 1},         /* negative as a char */
+        {"\1name", 5},       /* READY speaks of no pod */
+        {"\2", 1},           /* REFRESH without a name */
+        {"\3gw-1", 5},       /* DOWN without the end of its name */
+        {"\3\0why", 5},      /* without a name */
         {"\3gw-1\0w\0y", 9}, /* with a NUL in its text */
-        {"\2a\0b", 4}, /* NUL inside */
-        {"", 0},       /* empty: recv() says 0 as at the end of file */
+        {"\2a\0b", 4},       /* NUL inside */
+        {"", 0},             /* empty: recv() says 0 as at the end of file */
     };
     char large[1 + CONTROL_NAME_MAX + 1];
     struct control_message got;
@@ -147,8 +147,8 @@ Test(control, descriptors_sent_along_do_not_arrive)
     int before = dup(0), after;
 
     close(before);
-    control.head = (struct cmsghdr){
-        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    control.head =
+        (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(&control.head), &fds[1], sizeof(int));
     cr_assert_eq(sendmsg(fds[1], &message, 0), 1);
     cr_expect_eq(control_receive(fds[0], &got), CONTROL_GOT);

@@ -349,8 +349,7 @@ static int check_heir(int fd, int unlisted)
     if (fcntl(unlisted, F_GETFD) >= 0)
         return 3;
     reader = podtable_attach(h.table_fd, &err);
-    if (!reader || podtable_reader_snapshot(reader, &s) != PODTABLE_READ_DONE || s->n != 1 ||
-        s->pods[0].id != 5)
+    if (!reader || podtable_reader_snapshot(reader, &s) != PODTABLE_READ_DONE || s->n != 1 || s->pods[0].id != 5)
         return 4;
     board = scoreboard_attach(h.scoreboard_fd, h.block, &err);
     if (!board)

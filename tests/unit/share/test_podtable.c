@@ -58,8 +58,7 @@ Test(podtable, begins_without_a_list)
 
 Test(podtable, what_is_published_is_read)
 {
-    struct podtable_pod pods[] = {pod(7, "gw-b", "10.0.0.2"), pod(3, "gw-a", "fd00::1"),
-                                  pod(9, "gw-c", NULL)};
+    struct podtable_pod pods[] = {pod(7, "gw-b", "10.0.0.2"), pod(3, "gw-a", "fd00::1"), pod(9, "gw-c", NULL)};
     const struct podtable_snapshot *s;
 
     pods[0].port = 65535;
@@ -113,8 +112,8 @@ Test(podtable, an_empty_list_is_a_list)
 
 Test(podtable, finds_by_name)
 {
-    struct podtable_pod pods[] = {pod(1, "gw-10", "10.0.0.1"), pod(2, "gw-1", "10.0.0.2"),
-                                  pod(3, "a", "10.0.0.3"), pod(4, "", "10.0.0.4")};
+    struct podtable_pod pods[] = {pod(1, "gw-10", "10.0.0.1"), pod(2, "gw-1", "10.0.0.2"), pod(3, "a", "10.0.0.3"),
+                                  pod(4, "", "10.0.0.4")};
     const struct podtable_snapshot *s;
 
     memset(pods[3].name, 'z', PODTABLE_NAME_MAX);

@@ -85,8 +85,7 @@ static int write_into_table(void *arg)
 Test(podtable_shm, a_write_of_a_worker_faults)
 {
     cr_expect_eq(in_child(write_into_table, reader->object.map), -SIGSEGV);
-    cr_expect_eq(in_child(write_into_table, (char *)reader->object.map + podtable_copy_at(PODS, 1)),
-                 -SIGSEGV);
+    cr_expect_eq(in_child(write_into_table, (char *)reader->object.map + podtable_copy_at(PODS, 1)), -SIGSEGV);
     cr_expect_eq(in_child(write_into_table, table->object.map), 0); /* the master's own mapping */
 }
 
@@ -150,10 +149,7 @@ static int create_in_a_full_dev_shm(void *arg)
     small = podtable_create(100, &err);
     if (!small)
         return 2;
-    return podtable_publish(small, pods, 100, 1, &err) == 0 &&
-                   podtable_publish(small, pods, 100, 2, &err) == 0
-               ? 0
-               : 3;
+    return podtable_publish(small, pods, 100, 1, &err) == 0 && podtable_publish(small, pods, 100, 2, &err) == 0 ? 0 : 3;
 }
 
 Test(podtable_shm, a_full_dev_shm_is_a_reason_and_no_sigbus)

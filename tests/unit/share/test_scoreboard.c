@@ -417,8 +417,7 @@ Test(scoreboard, nonsense_is_clamped)
     scoreboard_owner(master, 2, &owner);
     cr_expect(owner.pid == 0 && owner.state == SCOREBOARD_EMPTY && owner.generation == SCOREBOARD_CLAMP);
     scoreboard_pod(master, UINT64_MAX, &seen);
-    cr_expect(seen.result == SCOREBOARD_NO_RESULT && seen.guard == SCOREBOARD_GUARD_UNKNOWN &&
-              seen.at_ns == 0);
+    cr_expect(seen.result == SCOREBOARD_NO_RESULT && seen.guard == SCOREBOARD_GUARD_UNKNOWN && seen.at_ns == 0);
     /* In every block: nothing comes round. */
     fill(workers[1], 0xff);
     fill(workers[3], 0xff);

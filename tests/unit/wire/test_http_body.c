@@ -73,7 +73,8 @@ Test(http_body, chunked_however_cut)
             size_t used = 0;
 
             http_body_init(&body, HTTP_BODY_CHUNKED, 0, 4096);
-            cr_expect_eq(skip(&body, chunked[i].text, len, cut, &used), chunked[i].progress, "case %zu cut %zu", i, cut);
+            cr_expect_eq(skip(&body, chunked[i].text, len, cut, &used), chunked[i].progress, "case %zu cut %zu", i,
+                         cut);
             if (chunked[i].progress == HTTP_DONE)
                 cr_expect_eq(used, chunked[i].used, "case %zu: used %zu", i, used);
         }

@@ -36,8 +36,8 @@ static bool same(const struct http_request *a, const struct http_request *b)
            a->target.off == b->target.off && a->target.len == b->target.len && a->path.len == b->path.len &&
            a->query.off == b->query.off && a->query.len == b->query.len && a->keep_alive == b->keep_alive &&
            a->chunked == b->chunked && a->has_length == b->has_length && a->content_length == b->content_length &&
-           a->host.off == b->host.off && a->host.len == b->host.len && a->expect_continue == b->expect_continue && a->head_bytes == b->head_bytes &&
-           memcmp(a->fields, b->fields, a->n_fields * sizeof(a->fields[0])) == 0;
+           a->host.off == b->host.off && a->host.len == b->host.len && a->expect_continue == b->expect_continue &&
+           a->head_bytes == b->head_bytes && memcmp(a->fields, b->fields, a->n_fields * sizeof(a->fields[0])) == 0;
 }
 
 /* Whole, bytewise and cut in two at every offset: the same. */
@@ -236,7 +236,8 @@ Test(http_request, the_targets_host_wins)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         cr_assert_eq(outcome(rows[i].text, strlen(rows[i].text), &req), HTTP_REQUEST_OK, "row %zu", i);
         cr_expect(req.host.len == strlen(rows[i].host) &&
-                  memcmp(rows[i].text + req.host.off, rows[i].host, req.host.len) == 0, "row %zu", i);
+                      memcmp(rows[i].text + req.host.off, rows[i].host, req.host.len) == 0,
+                  "row %zu", i);
     }
 }
 

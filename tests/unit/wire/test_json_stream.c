@@ -10,10 +10,12 @@
 
 TestSuite(json_stream, .timeout = 30);
 
-static const char list[] = "{\"kind\":\"PodList\", \"metadata\":{\"resourceVersion\":\"246\"},\n\"items\":[{\"a\":\"}]\\\"\"},"
-                           " {\"b\":[1,{}]} ,3],\"n\":12,\"z\":[{}]}";
-static const char expected[] = "kind=\"PodList\" metadata={\"resourceVersion\":\"246\"} {\"a\":\"}]\\\"\"} {\"b\":[1,{}]} 3 "
-                               "n=12 z=[{}] ";
+static const char list[] =
+    "{\"kind\":\"PodList\", \"metadata\":{\"resourceVersion\":\"246\"},\n\"items\":[{\"a\":\"}]\\\"\"},"
+    " {\"b\":[1,{}]} ,3],\"n\":12,\"z\":[{}]}";
+static const char expected[] =
+    "kind=\"PodList\" metadata={\"resourceVersion\":\"246\"} {\"a\":\"}]\\\"\"} {\"b\":[1,{}]} 3 "
+    "n=12 z=[{}] ";
 
 /* Feeds text in parts of `step` bytes and writes down what comes of it. */
 static enum json_stream_event run(const char *text, size_t step, size_t max, char *out, size_t room)
@@ -62,9 +64,21 @@ Test(json_stream, empty_list)
 Test(json_stream, what_is_no_list_is_bad)
 {
     static const char *const bad[] = {
-        "[]", "x", "{x", "{\"a\" 1}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{\"items\":null}", "{\"items\":{}}",
-        "{\"items\":[1,]}", "{\"items\":[,1]}", "{\"items\":[1 2]}", "{\"items\":[],\"items\":[]}", "{\"a\":,}",
-        "{\"a\\u0061\":1}", "{\"items\":[1}}",
+        "[]",
+        "x",
+        "{x",
+        "{\"a\" 1}",
+        "{\"a\":1,}",
+        "{\"a\":1 \"b\":2}",
+        "{\"items\":null}",
+        "{\"items\":{}}",
+        "{\"items\":[1,]}",
+        "{\"items\":[,1]}",
+        "{\"items\":[1 2]}",
+        "{\"items\":[],\"items\":[]}",
+        "{\"a\":,}",
+        "{\"a\\u0061\":1}",
+        "{\"items\":[1}}",
         "{\"a name that is far longer than any that a Kubernetes list has at its top level\":1}",
     };
     char out[256];

@@ -85,10 +85,10 @@ static void misuse(int how)
     buf_release(&buf);
 }
 
-#define MISUSE(n)                                                                                            \
-    Test(json_write, wrong_nesting_##n, .signal = SIGABRT)                                                   \
-    {                                                                                                        \
-        misuse(n);                                                                                           \
+#define MISUSE(n)                                          \
+    Test(json_write, wrong_nesting_##n, .signal = SIGABRT) \
+    {                                                      \
+        misuse(n);                                         \
     }
 MISUSE(0)
 MISUSE(1)

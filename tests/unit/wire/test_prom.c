@@ -57,10 +57,8 @@ Test(prom, label_values_are_escaped)
     prom_label(&w, "l", value, sizeof(value) - 1);
     prom_label(&w, "empty", "", 0);
     prom_number(&w, 1);
-    cr_expect_eq(out.len,
-                 strlen("a{l=\"a\\\"b\\\\c\\nd\te") + 1 + strlen("f\xef\xbf\xbd\xc3\xa4\",empty=\"\"} 1\n"));
-    cr_expect_eq(
-        memcmp(out.data, "a{l=\"a\\\"b\\\\c\\nd\te\0f\xef\xbf\xbd\xc3\xa4\",empty=\"\"} 1\n", out.len), 0);
+    cr_expect_eq(out.len, strlen("a{l=\"a\\\"b\\\\c\\nd\te") + 1 + strlen("f\xef\xbf\xbd\xc3\xa4\",empty=\"\"} 1\n"));
+    cr_expect_eq(memcmp(out.data, "a{l=\"a\\\"b\\\\c\\nd\te\0f\xef\xbf\xbd\xc3\xa4\",empty=\"\"} 1\n", out.len), 0);
     buf_release(&out);
 }
 

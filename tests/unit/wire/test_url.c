@@ -50,7 +50,7 @@ Test(url, query)
     static const struct {
         const char *name, *value;
         bool has;
-    } expected[] = {{"a", "1", true}, {"", "", false},  {"b", "", false},
+    } expected[] = {{"a", "1", true},  {"", "", false}, {"b", "", false},
                     {"c", "=2", true}, {"", "x", true}, {"d", "", true}};
     const char *text = guarded(query, sizeof(query) - 1);
     struct url_param param;
@@ -61,7 +61,8 @@ Test(url, query)
         cr_expect(param.name_len == strlen(expected[n].name) &&
                   memcmp(param.name, expected[n].name, param.name_len) == 0);
         cr_expect(param.value_len == strlen(expected[n].value) &&
-                  memcmp(param.value, expected[n].value, param.value_len) == 0, "%zu", n);
+                      memcmp(param.value, expected[n].value, param.value_len) == 0,
+                  "%zu", n);
         cr_expect_eq(param.has_value, expected[n].has);
     }
     cr_assert_eq(n, sizeof(expected) / sizeof(expected[0]));
