@@ -60,6 +60,7 @@ def test_all_processes_are_the_users(t):
 
 def test_new_workers_are_too(t):
     server = make(t).start()
+    proc.wait_until(lambda: server.log().count("worker is ready") == 2, 10)
     old = server.workers()
     os.kill(old[0], signal.SIGKILL)
     proc.wait_until(lambda: len(server.workers()) == 2 and old[0] not in server.workers(), why="no new worker")
