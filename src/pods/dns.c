@@ -246,8 +246,9 @@ static int read_resolv(struct dns_source *self, struct err *err)
     memcpy(&before, &self->resolv, sizeof(before));
     if (dns_resolv_read(&self->resolv, self->conf->resolver, err) < 0)
         return -1;
-    if (memcmp(&before, &self->resolv, sizeof(before)) !=
-        0) /* NOLINT(bugprone-suspicious-memory-comparison): see there */
+    /* Reading begins with zeroes, so that padding is the same. */
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
+    if (memcmp(&before, &self->resolv, sizeof(before)) != 0)
         self->found[0] = '\0';
     return 0;
 }
