@@ -109,7 +109,8 @@ Test(kube_watch, a_stream_that_ended_is_resumed, .init = setup, .fini = teardown
 
         pass_ms(1100); /* a stream that lived costs no pause */
         tell(ends[i]);
-        tell(i == 0 ? "pod c" : "owned c 10.0.0.3 set-of-one");
+        WAIT(seen.watch.restarts == i + 1 && seen.watch.on == 3);
+        tell(i == 0 ? "pod c" : "owned c 10.0.0.3 set-of-one"); /* not before: it could come by the stream that ends */
         WAIT(seen.counting == (i == 0 ? 2 : 3));
         cr_expect_eq(tell("watched pods"), watched + 1);
     }
