@@ -219,11 +219,6 @@ void link_open(struct link *link)
     link_hub_enqueue(link);
 }
 
-bool link_is_open(const struct link *link)
-{
-    return link->state == LINK_OPEN;
-}
-
 void link_close(struct link *link)
 {
     if (link->state == LINK_QUEUED) {

@@ -67,7 +67,6 @@ void link_set_owner(struct link *link, void *owner);
 
 /* Begins to connect, or to wait for its turn; on_open tells. */
 void link_open(struct link *link);
-bool link_is_open(const struct link *link);
 
 /* Gives the connection up whatever its state; no callback. Idempotent. The link may be opened again. */
 void link_close(struct link *link);

@@ -51,7 +51,6 @@ static void on_open(struct link *link, enum link_failure failure, const char *re
     s->opens++;
     s->failure = failure;
     snprintf(s->reason, sizeof(s->reason), "%s", reason);
-    cr_expect_eq(link_is_open(link), failure == LINK_OK);
     free_if_wanted(link, s);
 }
 
@@ -226,8 +225,7 @@ static void resumes(int version)
         expect_bytes("answer");
         cr_expect_eq(server.seen->resumed, i);
         link_close(pod);
-        link_close(pod);
-        cr_expect_not(link_is_open(pod));
+        link_close(pod); /* and link_open() takes only one that is closed */
     }
     cr_expect_eq(server.seen->connections, 3);
 }

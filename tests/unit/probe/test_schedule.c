@@ -211,6 +211,13 @@ static void expect_asked(struct schedule *s, int64_t now, uint32_t from, uint32_
     cr_expect_eq(schedule_next(s, now), SCHEDULE_NONE, "nobody else at %ld ms", (long)((now - START) / MS));
 }
 
+/* The first three are out. */
+static void send_scouts(struct schedule *s, const struct schedule_settings *settings, uint32_t peers)
+{
+    begin_with(s, settings, peers);
+    expect_asked(s, START, 0, 2);
+}
+
 static void answer_all(struct schedule *s, uint32_t from, uint32_t to, enum schedule_answer answer, int64_t now)
 {
     for (uint32_t i = from; i <= to; i++)
@@ -221,8 +228,7 @@ Test(scout, three_first_and_the_rest_when_all_of_them_have_it, .timeout = 5)
 {
     struct schedule s;
 
-    begin_with(&s, &scouting, 8);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &scouting, 8);
     answer_all(&s, 0, 1, SCHEDULE_EXPECTED, START + MS);
     cr_expect_eq(schedule_next(&s, START + MS), SCHEDULE_NONE, "the three speak together");
     answer_all(&s, 2, 2, SCHEDULE_EXPECTED, START + 2 * MS);
@@ -238,8 +244,7 @@ Test(scout, one_every_interval_in_turn, .timeout = 5)
 {
     struct schedule s;
 
-    begin_with(&s, &scouting, 5);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &scouting, 5);
     answer_all(&s, 0, 2, SCHEDULE_NOT_YET, START + MS);
     for (uint32_t turn = 1; turn <= 10; turn++) {
         uint32_t peer = (turn + 2) % 5;
@@ -257,8 +262,7 @@ Test(scout, one_that_turns_present_calls_all_others, .timeout = 5)
 {
     struct schedule s;
 
-    begin_with(&s, &scouting, 6);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &scouting, 6);
     answer_all(&s, 0, 2, SCHEDULE_NOT_YET, START + MS);
     expect_asked(&s, START + 20 * MS, 3, 3);
     schedule_answer(&s, 3, SCHEDULE_EXPECTED, START + 21 * MS);
@@ -273,8 +277,7 @@ Test(scout, the_wave_takes_those_that_have_been_asked_before, .timeout = 5)
 {
     struct schedule s;
 
-    begin_with(&s, &scouting, 4);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &scouting, 4);
     answer_all(&s, 0, 2, SCHEDULE_NOT_YET, START + MS);
     expect_asked(&s, START + 20 * MS, 3, 3);
     schedule_answer(&s, 3, SCHEDULE_EXPECTED, START + 21 * MS);
@@ -286,8 +289,7 @@ Test(scout, a_silent_one_of_the_three_keeps_nobody_waiting_for_long, .timeout = 
 {
     struct schedule s;
 
-    begin_with(&s, &scouting, 6);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &scouting, 6);
     answer_all(&s, 0, 1, SCHEDULE_EXPECTED, START + MS);
     cr_expect_eq(schedule_next(&s, START + 19 * MS), SCHEDULE_NONE);
     cr_expect_eq(schedule_wake_ns(&s), START + 20 * MS);
@@ -301,8 +303,7 @@ Test(scout, a_silent_one_that_leaves_is_not_waited_for, .timeout = 5)
 {
     struct schedule s;
 
-    begin_with(&s, &scouting, 6);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &scouting, 6);
     schedule_drop(&s, 2);
     answer_all(&s, 0, 1, SCHEDULE_EXPECTED, START + MS);
     expect_asked(&s, START + MS, 3, 5);
@@ -314,8 +315,7 @@ Test(scout, the_distance_of_waves_doubles_up_to_sync_timeout, .timeout = 5)
     int64_t now = START + MS, distance = 20 * MS;
     struct schedule s;
 
-    begin_with(&s, &scouting, 30);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &scouting, 30);
     answer_all(&s, 0, 2, SCHEDULE_EXPECTED, now);
     expect_asked(&s, now, 3, 29);
     for (uint32_t first = 3; first < 9; first++) {
@@ -336,8 +336,7 @@ Test(scout, when_the_waves_are_spent_the_rest_goes_on_as_parallel, .timeout = 5)
     struct schedule s;
 
     settings.waves = 1;
-    begin_with(&s, &settings, 5);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &settings, 5);
     answer_all(&s, 0, 2, SCHEDULE_EXPECTED, START + MS);
     expect_asked(&s, START + MS, 3, 4);
     answer_all(&s, 3, 4, SCHEDULE_NOT_YET, START + 2 * MS);
@@ -352,8 +351,7 @@ Test(scout, all_are_asked_a_last_time_at_the_end_of_patience, .timeout = 5)
     struct schedule s;
 
     settings.scout_interval_ns = 5000 * MS;
-    begin_with(&s, &settings, 6);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &settings, 6);
     answer_all(&s, 0, 2, SCHEDULE_NOT_YET, START + MS);
     cr_expect_eq(schedule_wake_ns(&s), START + 1450 * MS);
     cr_expect_eq(schedule_next(&s, START + 1450 * MS - 1), SCHEDULE_NONE);
@@ -404,8 +402,7 @@ Test(scout, follows_the_table, .timeout = 5)
 {
     struct schedule s;
 
-    begin_with(&s, &scouting, 5);
-    expect_asked(&s, START, 0, 2);
+    send_scouts(&s, &scouting, 5);
     answer_all(&s, 0, 2, SCHEDULE_NOT_YET, START + MS);
     schedule_drop(&s, 3);
     cr_assert_eq(schedule_reserve(&s, 6), 0);
