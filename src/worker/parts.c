@@ -94,7 +94,7 @@ static void on_shake_failed(void *arg, const struct addr *client, const char *re
 
     if (log_limit_pass(&worker->shake_log, loop_now_ns(worker->loop), SHAKE_LINES))
         log_info("no TLS connection came about", LOG_STR("client", addr_format(client, text)),
-                 LOG_STR("reason", reason), LOG_INT("lines_held_back", log_limit_take(&worker->shake_log)));
+                 LOG_STR("reason", reason), LOG_SOME("not_told_before", log_limit_take(&worker->shake_log)));
 }
 
 static void on_closed(void *arg)
