@@ -31,7 +31,7 @@ static void on_io(struct loop_io *io, uint32_t events)
 }
 
 /* The connection stands: takes what belongs to the handshake and hands the descriptor to the loop. */
-static int take_over(struct link *link)
+static enum link_failure take_over(struct link *link)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
     char byte;
@@ -39,18 +39,18 @@ static int take_over(struct link *link)
 
     if (curl_easy_getinfo(link->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD) {
         snprintf(link->error, sizeof(link->error), "the connection ended at once");
-        return -1;
+        return LINK_NO_CONNECTION;
     }
     if (curl_easy_recv(link->easy, &byte, 1, &got) != CURLE_AGAIN) {
         snprintf(link->error, sizeof(link->error), "the pod %s before it was asked anything",
                  got > 0 ? "sent bytes" : "ended the connection");
-        return -1;
+        return LINK_NO_CONNECTION;
     }
     if (loop_io_add(link->hub->loop, &link->io, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_io) < 0) {
         snprintf(link->error, sizeof(link->error), "epoll: %s", strerror(errno));
-        return -1;
+        return LINK_NO_RESOURCES;
     }
-    return 0;
+    return LINK_OK;
 }
 
 static bool is_tls(CURLcode code)
@@ -96,15 +96,12 @@ static void explain(const struct link *link, CURLcode code, char *out, size_t ro
 static void on_connected(struct curl_transfer *transfer, CURLcode code)
 {
     struct link *link = container_of(transfer, struct link, transfer);
-    enum link_failure failure = LINK_OK;
+    enum link_failure failure;
     char reason[ERR_TEXT_BYTES] = "";
 
     must(link->state == LINK_CONNECTING);
     link_hub_connected(link->hub);
-    if (code != CURLE_OK)
-        failure = failure_of(link, code);
-    else if (take_over(link) < 0)
-        failure = LINK_NO_CONNECTION;
+    failure = code == CURLE_OK ? take_over(link) : failure_of(link, code);
     link->state = LINK_OPEN;
     if (failure != LINK_OK) {
         explain(link, code, reason, sizeof(reason));

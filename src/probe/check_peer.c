@@ -33,6 +33,12 @@ static bool is_final(enum probe_outcome outcome)
     return outcome == PROBE_STATUS || outcome == PROBE_DOWN || outcome == PROBE_UNPROTECTED;
 }
 
+/* It says nothing of the token yet. */
+static bool is_no_answer(enum probe_outcome outcome)
+{
+    return outcome == PROBE_UNCONFIRMED || outcome == PROBE_SHORT;
+}
+
 static enum schedule_answer answer_of(const struct check_peer *peer)
 {
     enum probe_outcome expected = peer->check->expect_absent ? PROBE_ABSENT : PROBE_PRESENT;
@@ -40,7 +46,7 @@ static enum schedule_answer answer_of(const struct check_peer *peer)
 
     if (peer->outcome == expected)
         return SCHEDULE_EXPECTED;
-    if (peer->outcome == other || peer->outcome == PROBE_UNCONFIRMED)
+    if (peer->outcome == other || is_no_answer(peer->outcome))
         return SCHEDULE_NOT_YET;
     return is_final(peer->outcome) ? SCHEDULE_FINAL : SCHEDULE_BROKEN;
 }
@@ -70,11 +76,12 @@ static void peer_answered(struct check_peer *peer, enum probe_outcome outcome, u
     peer->outcome = weigh(peer, outcome);
     peer->code = code;
     answer = answer_of(peer);
-    if (answer == SCHEDULE_NOT_YET && peer->attempts == 1 && outcome == peer->outcome)
+    if (answer == SCHEDULE_NOT_YET && peer->attempts == 1 && !is_no_answer(peer->outcome))
         peer->absent_first = true;
     if (answer == SCHEDULE_EXPECTED)
         note_expected(peer, now);
-    if (schedule_answer(&check->schedule, peer->number, answer, now))
+    /* What is missing here must not count against the pod: the peer stays unfinished, and the deadline says Timeout. */
+    if (schedule_answer(&check->schedule, peer->number, answer, now) && peer->outcome != PROBE_SHORT)
         peer_finish(peer);
 }
 

@@ -62,7 +62,8 @@ void pool_pod_open(struct pool_pod *pod)
 
     if (pool_link_open(pod, &err) == 0)
         return;
-    /* Nothing of the pod's: memory or descriptors are out here. Who waits has a limit of its own. */
+    /* Nothing of the pod's: memory is out here. Who waits has a limit of its own. */
+    pod->short_ns = loop_now_ns(pod->pool->settings.loop);
     pool_pod_set_reason(pod, err.text);
     if (!pod->reopen.set)
         loop_timer_set(&pod->reopen, loop_now_ns(pod->pool->settings.loop) + FAILED_MIN_NS);
@@ -203,11 +204,15 @@ static void count_failure(struct pool_pod *pod)
 
 void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char *reason)
 {
+    static const enum probe_outcome failures[] = {
+        [LINK_NO_CONNECTION] = PROBE_CONNECT, [LINK_TLS_FAILED] = PROBE_TLS, [LINK_NO_RESOURCES] = PROBE_SHORT};
     struct pool *pool = pod->pool;
 
     pool_pod_set_reason(pod, reason);
-    pod->failure = failure == LINK_TLS_FAILED ? PROBE_TLS : PROBE_CONNECT;
-    if (failure != LINK_NO_RESOURCES)
+    pod->failure = failures[failure];
+    if (failure == LINK_NO_RESOURCES)
+        pod->short_ns = loop_now_ns(pool->settings.loop);
+    else
         scoreboard_add(pool->settings.board, METRIC_LINKS_FAILED, 1);
     /* With a connection that works, the others' failure only means a longer queue: such a pod is not down. */
     if (pod->n_links > pod->n_opening) {

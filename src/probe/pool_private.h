@@ -55,6 +55,7 @@ struct pool_pod {
     uint16_t port;
     bool gone, down, proven;
     int64_t hung_ns;           /* when it last left a question without an answer to the end of its limit */
+    int64_t short_ns;          /* when a connection could last not be begun for want of memory or descriptors */
     int64_t distrust_until_ns; /* it has sent what nobody asked for: no connection is kept meanwhile */
 
     uint32_t control_duty;       /* in which duty of guard.c it was last asked; 0 = in none */
@@ -74,7 +75,7 @@ struct pool_pod {
     int64_t retry_ns;         /* beside one that works, no further one is opened before */
     int64_t backoff_ns;       /* before the next attempt in the background; 0 after an answer */
     struct loop_timer reopen;
-    enum probe_outcome failure; /* how the last one failed: PROBE_CONNECT or PROBE_TLS */
+    enum probe_outcome failure; /* how the last one failed: PROBE_CONNECT, PROBE_TLS or PROBE_SHORT */
     char *reason;               /* NULL: none, or memory was out */
     char name[];                /* thousands may come at once: no more memory is touched than they need */
 };

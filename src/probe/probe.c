@@ -68,9 +68,9 @@ void probe_text_drop(struct probe_text *text)
 
 const char *probe_outcome_name(enum probe_outcome outcome)
 {
-    static const char *const names[PROBE_OUTCOMES] = {"none",    "present", "absent",      "status",
-                                                      "connect", "tls",     "timeout",     "cut",
-                                                      "broken",  "down",    "unprotected", "unconfirmed"};
+    static const char *const names[PROBE_OUTCOMES] = {"none",  "present",     "absent",     "status", "connect",
+                                                      "tls",   "timeout",     "cut",        "broken", "down",
+                                                      "short", "unprotected", "unconfirmed"};
 
     must(outcome < PROBE_OUTCOMES);
     return names[outcome];
@@ -81,7 +81,7 @@ enum probe_outcome probe_outcome_of(int status)
     return status == 200 ? PROBE_PRESENT : status == 401 ? PROBE_ABSENT : PROBE_STATUS;
 }
 
-/* How an outcome is counted and shown. PROBE_NONE, CUT and DOWN say nothing about the pod. */
+/* How an outcome is counted and shown. PROBE_NONE, CUT, DOWN and SHORT say nothing about the pod. */
 static const struct {
     enum scoreboard_metric metric;
     enum scoreboard_result result;
@@ -199,6 +199,8 @@ static void on_limit_due(struct loop_timer *timer)
 
     if (probe->cut) {
         outcome = PROBE_CUT;
+    } else if (!probe->link && pod->short_ns >= probe->started_ns) {
+        outcome = PROBE_SHORT;
     } else if (!probe->link && !waited_behind_others(probe)) {
         outcome = PROBE_CONNECT;
         pool_pod_set_reason(pod, "no connection within connection_timeout");

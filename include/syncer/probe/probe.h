@@ -35,12 +35,14 @@ enum probe_outcome {
     PROBE_CUT,     /* no whole answer within the time that the check had left, shorter than that */
     PROBE_BROKEN,  /* ended before a whole answer, or no HTTP */
     PROBE_DOWN,    /* not asked: the pod takes no connection */
+    PROBE_SHORT,   /* not asked: memory or descriptors are out here, which says nothing of the pod */
     /* Of a check that heeds control probes (guard.h), in place of PRESENT: */
     PROBE_UNPROTECTED, /* 200, as to the made-up token */
     PROBE_UNCONFIRMED, /* 200, but what the pod says to a made-up one is not known yet */
     PROBE_OUTCOMES
 };
-/* "present", "absent", "status", "connect", "tls", "timeout", "cut", "broken", "down", "unprotected", "unconfirmed"; "none". */
+/* "present", "absent", "status", "connect", "tls", "timeout", "cut", "broken", "down", "short",
+ * "unprotected", "unconfirmed"; "none". */
 const char *probe_outcome_name(enum probe_outcome outcome);
 
 struct pool_link;

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <criterion/criterion.h>
+#include <sys/resource.h>
 #include <string.h>
 
 #include <syncer/base/macros.h>
@@ -257,6 +258,58 @@ Test(check, a_pod_that_is_down_is_not_waited_for)
     rig_until(&rig, rig.up == 1);
     rig_check(&rig, &asked, "-");
     expect(VERDICT_SYNCED, 2, 2);
+    rig_close(&rig);
+}
+
+/* ---- no descriptor here ---- */
+
+/* One pod has a connection, and the other one came when no descriptor was left. */
+static struct rlimit begin_shortage(const struct rig_settings *settings)
+{
+    struct rlimit before, none;
+
+    rig_open(&rig, settings);
+    rig_pod(&rig, SAY(OK));
+    rig_pod(&rig, SAY(OK));
+    rig_publish_first(&rig, 1);
+    rig_until(&rig, rig.pods[0].n_open == 1 && pool_is_warm(rig.pool));
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    rig_publish(&rig);
+    return before;
+}
+
+Test(check, a_shortage_here_is_no_verdict_on_the_pod)
+{
+    struct rlimit before =
+        begin_shortage(&(struct rig_settings){.patience_ms = 60, .request_deadline_ms = 100, .sync_timeout_ms = 10});
+    size_t p2;
+
+    rig_check(&rig, &asked, "-");
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    cr_expect_eq(asked.verdict, VERDICT_TIMEOUT);
+    p2 = asked_peer(&asked, "p2");
+    cr_expect(asked.peer[p2].outcome == PROBE_SHORT && !asked.peer[p2].finished && asked.peer[p2].attempts > 1);
+    cr_expect(strstr(asked.peer[p2].reason, "Too many open files"), "%s", asked.peer[p2].reason);
+    cr_expect_eq(rig_count(&rig, METRIC_PROBES_CONNECT), 0);
+    cr_expect_eq(rig_count(&rig, METRIC_LINKS_FAILED), 0);
+    rig_close(&rig);
+}
+
+Test(check, a_shortage_that_ends_in_time_costs_time_alone)
+{
+    struct rlimit before = begin_shortage(&(struct rig_settings){.patience_ms = RIG_LONG_MS});
+    struct scoreboard_pod seen;
+
+    rig_ask(&rig, &asked, "-", false);
+    rig_pass(&rig, 50);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    rig_until(&rig, asked.done);
+    expect(VERDICT_SYNCED, 2, 2);
+    scoreboard_pod(rig.board, rig.list[1].id, &seen);
+    cr_expect_eq(seen.lag_ms, 0, "it is no lag of the pod's");
     rig_close(&rig);
 }
 
