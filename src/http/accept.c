@@ -25,8 +25,10 @@ static int put_in(struct listener *listener)
     return loop_io_add(listener->server->loop, &listener->io, listener->fd, EPOLLIN | EPOLLEXCLUSIVE, on_connection);
 }
 
+/* errno says what is missing. */
 static void pause_accepting(struct http_server *server)
 {
+    conn_tell_starved(server, errno);
     for (struct listener *listener = server->listeners; listener; listener = listener->next)
         loop_io_delete(&listener->io);
     loop_timer_set(&server->pause, loop_now_ns(server->loop) + PAUSE_NS);

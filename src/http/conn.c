@@ -2,6 +2,7 @@
 /* Connections: what drives their steps (step.h), their deadlines, and how they begin and end. */
 #include <config.h>
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include <syncer/base/macros.h>
@@ -171,12 +172,19 @@ static void tell_refused(struct conn *conn)
     conn_refuse(conn, 503, "there are too many connections; try again later");
 }
 
+void conn_tell_starved(const struct http_server *server, int error)
+{
+    if (server->events->on_starved)
+        server->events->on_starved(server->arg, error);
+}
+
 void conn_new(const struct listener *listener, struct stream *stream, bool refused)
 {
     struct http_server *server = listener->server;
     struct conn *conn = calloc(1, sizeof(*conn));
 
     if (!conn || loop_io_add(server->loop, &conn->io, stream->fd, EPOLLIN, on_event) != 0) {
+        conn_tell_starved(server, errno);
         free(conn);
         stream_close(stream);
         return;

@@ -2,6 +2,8 @@
 /* The second half of the way: the answer goes out, is told of, and the next request or the end begins. */
 #include <config.h>
 
+#include <errno.h>
+
 #include <syncer/base/macros.h>
 
 #include "step.h"
@@ -38,8 +40,10 @@ enum go step_write(struct conn *conn)
     struct iovec iov[2];
     ssize_t sent;
 
-    if (x->out.failed || x->out_body.failed)
-        return GO_END; /* out of memory */
+    if (x->out.failed || x->out_body.failed) {
+        conn_tell_starved(conn->server, ENOMEM);
+        return GO_END;
+    }
     sent = stream_writev(&conn->stream, iov, pending(x, iov));
     if (sent == STREAM_ERROR)
         return GO_END;

@@ -8,6 +8,7 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include "step.h"
 
 /* Payload of a chunked body; nobody here wants one. */
@@ -57,8 +58,10 @@ static enum arrival read_some(struct conn *conn)
         return ARRIVED_NOTHING;
     buf_drop_front(&x->in, x->start);
     x->start = 0;
-    if (!buf_reserve(&x->in, 1)) /* by the limits of a head there is room, and a body is taken out */
+    if (!buf_reserve(&x->in, 1)) { /* by the limits of a head there is room, and a body is taken out */
+        conn_tell_starved(conn->server, ENOMEM);
         return ARRIVED_ERROR;
+    }
     room = x->in.room - x->in.len - 1;
     got = stream_read(&conn->stream, x->in.data + x->in.len, room);
     if (got == STREAM_ERROR) {

@@ -3,6 +3,7 @@
  * answer.c. */
 #include <config.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,10 +82,12 @@ struct http_exchange *exchange_take(struct conn *conn)
     } else {
         x = make();
     }
-    if (!x)
-        return NULL;
-    if (!buf_reserve(&x->in, IN_FIRST_BYTES - 1)) {
+    if (x && !buf_reserve(&x->in, IN_FIRST_BYTES - 1)) {
         destroy(x);
+        x = NULL;
+    }
+    if (!x) {
+        conn_tell_starved(server, ENOMEM);
         return NULL;
     }
     reset(x);

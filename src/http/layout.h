@@ -149,6 +149,8 @@ void answer_error(struct http_exchange *x, int status, const char *allow, const 
 
 /* --- conn.c --- */
 
+/* Descriptors or memory are out (an errno). */
+void conn_tell_starved(const struct http_server *server, int error);
 /* A connection that has been accepted; takes the stream. */
 void conn_new(const struct listener *listener, struct stream *stream, bool refused);
 /* Ends it at once: aborts a handler, closes, frees. */

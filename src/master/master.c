@@ -13,6 +13,7 @@
 
 #include <syncer/base/fd.h>
 #include <syncer/base/macros.h>
+#include <syncer/net/memory.h>
 
 #include "master_private.h"
 
@@ -185,13 +186,12 @@ int master_run(const struct master_settings *settings, struct conf *conf)
     log_open("master");
     log_configure((enum log_level)conf->log_level, (enum log_format)conf->log_format);
     fd_raise_limit();
-    curl_global_init(CURL_GLOBAL_DEFAULT);
     if (master) {
         master->settings = *settings;
         master->exe_fd = -1;
         master->supervisor.notify.fd = -1;
     }
-    if (!master || start(master, conf, &code, &err) < 0) {
+    if (!master || memory_watch(&err) < 0 || start(master, conf, &code, &err) < 0) {
         log_error("cannot start", LOG_STR("reason", err.text));
     } else {
         code = EX_OK;

@@ -15,6 +15,7 @@
 
 #include <syncer/base/macros.h>
 #include <syncer/base/must.h>
+#include <syncer/net/memory.h>
 
 #include "link_private.h"
 
@@ -28,6 +29,11 @@ static void on_io(struct loop_io *io, uint32_t events)
 
     (void)events;
     link->events->on_event(link);
+}
+
+static bool lacked_memory(const struct link *link)
+{
+    return memory_refused() != link->refused;
 }
 
 /* The connection stands: takes what belongs to the handshake and hands the descriptor to the loop. */
@@ -44,7 +50,7 @@ static enum link_failure take_over(struct link *link)
     if (curl_easy_recv(link->easy, &byte, 1, &got) != CURLE_AGAIN) {
         snprintf(link->error, sizeof(link->error), "the pod %s before it was asked anything",
                  got > 0 ? "sent bytes" : "ended the connection");
-        return LINK_NO_CONNECTION;
+        return lacked_memory(link) ? LINK_NO_RESOURCES : LINK_NO_CONNECTION;
     }
     if (loop_io_add(link->hub->loop, &link->io, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_io) < 0) {
         snprintf(link->error, sizeof(link->error), "epoll: %s", strerror(errno));
@@ -70,7 +76,7 @@ static bool is_tls(CURLcode code)
 
 static enum link_failure failure_of(const struct link *link, CURLcode code)
 {
-    if (curl_loop_own_errno(link->easy, &link->transfer, code) != 0)
+    if (lacked_memory(link) || curl_loop_own_errno(link->easy, &link->transfer, code) != 0)
         return LINK_NO_RESOURCES;
     return is_tls(code) ? LINK_TLS_FAILED : LINK_NO_CONNECTION;
 }
@@ -82,7 +88,9 @@ static void explain(const struct link *link, CURLcode code, char *out, size_t ro
     long os_errno = 0;
 
     curl_easy_getinfo(link->easy, CURLINFO_OS_ERRNO, &os_errno);
-    if (code == CURLE_PEER_FAILED_VERIFICATION && link->trust.names[0])
+    if (lacked_memory(link))
+        snprintf(out, room, "no memory for a connection");
+    else if (code == CURLE_PEER_FAILED_VERIFICATION && link->trust.names[0])
         snprintf(out, room, "certificate for %.160s, should be for %.160s: %.80s", link->trust.names,
                  link->hub->server_name, reason);
     else if (own_errno != 0)
@@ -115,6 +123,7 @@ bool link_begin(struct link *link)
 {
     struct err err;
 
+    link->refused = memory_refused();
     link->error[0] = '\0'; /* the names stay: a resumed session shows no certificate again */
     if (link_hub_join(link, &err) < 0) {
         link->events->on_open(link, LINK_NO_RESOURCES, err.text);

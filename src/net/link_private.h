@@ -40,6 +40,7 @@ struct link {
     CURL *easy;
     struct curl_slist *connect_to;
     struct trust_use trust;
+    uint64_t refused; /* memory_refused() when it began to connect */
     char error[CURL_ERROR_SIZE];
 };
 

@@ -6,6 +6,7 @@ src_net_libnet_a_SOURCES = \
 	include/syncer/net/identity.h \
 	include/syncer/net/link.h \
 	include/syncer/net/listen.h \
+	include/syncer/net/memory.h \
 	include/syncer/net/stream.h \
 	include/syncer/net/trust.h \
 	src/net/curl_loop.c \
@@ -20,6 +21,7 @@ src_net_libnet_a_SOURCES = \
 	src/net/link_hub.c \
 	src/net/link_private.h \
 	src/net/listen.c \
+	src/net/memory.c \
 	src/net/openssl_error.c \
 	src/net/openssl_error.h \
 	src/net/stream.c \
@@ -34,6 +36,7 @@ NET_TESTS = \
 	tests/unit/net/test_fetch_where \
 	tests/unit/net/test_link \
 	tests/unit/net/test_listen \
+	tests/unit/net/test_memory \
 	tests/unit/net/test_resolver \
 	tests/unit/net/test_stream \
 	tests/unit/net/test_trust
@@ -63,6 +66,9 @@ tests_unit_net_test_link_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 tests_unit_net_test_listen_SOURCES = tests/unit/net/test_listen.c
 tests_unit_net_test_listen_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_listen_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
+tests_unit_net_test_memory_SOURCES = tests/unit/net/test_memory.c
+tests_unit_net_test_memory_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_net_test_memory_LDADD = $(NET_LIBS) $(CRITERION_LIBS)
 tests_unit_net_test_resolver_SOURCES = tests/unit/net/test_resolver.c
 tests_unit_net_test_resolver_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_net_test_resolver_LDADD = $(NET_LIBS) $(CRITERION_LIBS)

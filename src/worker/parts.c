@@ -3,8 +3,10 @@
 #include <config.h>
 
 #include <stdio.h>
+#include <string.h>
 
 #include <syncer/base/clock.h>
+#include <syncer/base/fd.h>
 #include <syncer/base/log.h>
 #include <syncer/base/random.h>
 #include <syncer/share/control.h>
@@ -15,6 +17,7 @@
 #define ADMIN_CONNECTIONS 256 /* a worker: health probes, scrapers, some people */
 #define SHAKE_LINES 10        /* a second in the log */
 #define UNASKED_LINES_PER_SECOND 1
+#define STARVED_LINES_PER_SECOND 1
 #define UNPROTECTED_LINES_PER_SECOND 10
 #define MAX_OPENING 8 /* cold connects at a time: each costs a handshake */
 #define UNVERIFIED_MAX_AGE_NS \
@@ -85,6 +88,16 @@ static void on_refused(void *arg)
     struct worker *worker = arg;
 
     scoreboard_add(worker->board, METRIC_CONNECTIONS_REFUSED, 1);
+}
+
+static void on_starved(void *arg, int error)
+{
+    struct worker *worker = arg;
+
+    if (log_limit_pass(&worker->starved, loop_now_ns(worker->loop), STARVED_LINES_PER_SECOND))
+        log_error("clients wait or are let go: something is missing here", LOG_STR("reason", strerror(error)),
+                  LOG_INT("connections", http_server_connections(worker->server)), LOG_INT("descriptors", fd_limit()),
+                  LOG_SOME("not_told_before", log_limit_take(&worker->starved)));
 }
 
 static void on_shake_failed(void *arg, const struct addr *client, const char *reason)
@@ -258,6 +271,7 @@ static int make_server(struct worker *worker, struct err *err)
     static const struct http_events events = {.on_accepted = on_accepted,
                                               .on_refused = on_refused,
                                               .on_closed = on_closed,
+                                              .on_starved = on_starved,
                                               .on_answered = on_answered,
                                               .on_shake_failed = on_shake_failed};
     const struct conf *conf = &worker->conf;

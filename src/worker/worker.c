@@ -20,6 +20,7 @@
 #include <syncer/base/macros.h>
 #include <syncer/base/process.h>
 #include <syncer/base/signals.h>
+#include <syncer/net/memory.h>
 #include <syncer/share/control.h>
 #include <syncer/worker/worker.h>
 
@@ -286,9 +287,7 @@ static int start(struct worker *worker, int heritage_fd, struct err *err)
         process_hide();
     watch_master(&worker->conf);
     fd_raise_limit();
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return err_set(err, "libcurl cannot be initialized");
-    if (start_loop(worker, err) < 0 || worker_make_parts(worker, err) < 0)
+    if (memory_watch(err) < 0 || start_loop(worker, err) < 0 || worker_make_parts(worker, err) < 0)
         return -1;
     scoreboard_take(worker->board, getpid(), worker->heritage.generation);
     loop_timer_set(&worker->beat, worker->started_ns);

@@ -43,7 +43,7 @@ struct worker {
     struct http_router router, admin_router;
     struct http_door door, admin_door; /* for `listen` and admin_listen */
     struct identity *identity;         /* NULL: listen is plain */
-    struct log_limit shake_log;
+    struct log_limit shake_log, starved;
     struct http_server *server;
     char source[600]; /* for status pages */
 };

@@ -40,6 +40,8 @@ struct http_events {
     void (*on_accepted)(void *arg);
     void (*on_refused)(void *arg); /* beyond max_connections */
     void (*on_closed)(void *arg);
+    /* Descriptors or memory are out (an errno): clients wait in the sockets' queues, or a connection was let go. */
+    void (*on_starved)(void *arg, int error);
     void (*on_shake_failed)(void *arg, const struct addr *client,
                             const char *reason); /* no TLS connection came about */
     void (*on_answered)(void *arg, int status);
