@@ -13,8 +13,9 @@
  * them. */
 #define PAUSE_NS (100 * NS_PER_MS)
 
-/* Connections that are told "503" at the same time; further ones are closed without a word. */
-#define MAX_REFUSED 256
+/* Connections that are being told "503"; further ones are closed without a word. There are so many only where that
+ * takes a handshake, or clients keep theirs open: see MAX_REFUSED_LINGER. */
+#define MAX_REFUSED ((size_t)2 * MAX_REFUSED_LINGER)
 #define LAST_ACCEPTS 256 /* a socket, when accepting stops */
 
 static void on_connection(struct loop_io *io, uint32_t events);

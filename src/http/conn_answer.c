@@ -95,7 +95,7 @@ enum go step_linger(struct conn *conn)
         return GO_END;
     got = stream_read(&conn->stream, trash, sizeof(trash));
     if (got == STREAM_AGAIN)
-        return GO_WAIT;
+        return conn->refused && conn->server->n_refused > MAX_REFUSED_LINGER ? GO_END : GO_WAIT;
     if (got <= 0)
         return GO_END;
     conn->spent += (uint32_t)got;

@@ -16,6 +16,10 @@
 #define IN_FIRST_BYTES 4096
 #define IN_MAX_BYTES 32768
 
+/* Of the connections beyond max_connections: so many are waited for after their "503", until the client closes or the
+ * limit of lingering is over. With more, each ends once what it has sent by then has been read. */
+#define MAX_REFUSED_LINGER 256
+
 /* One request from its first byte to the last byte of its answer. 7 KB: only as many as there are requests in
  * progress. */
 struct http_exchange {

@@ -331,6 +331,27 @@ Test(limits, who_is_one_too_many_is_told)
     rig_close(&rig);
 }
 
+/* More than are waited for afterwards: they stay, so that these would be used up. */
+Test(limits, however_many_are_too_many_they_are_told)
+{
+    struct client *more[300], *kept;
+
+    open_with(0, 0, 1);
+    kept = client_open(&rig);
+    rig_until(&rig, rig.accepted == 1);
+    for (size_t i = 0; i < ARRAY_LEN(more); i++)
+        more[i] = client_open(&rig);
+    for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+        client_wait_end(more[i]);
+        cr_expect(more[i]->eof && !more[i]->reset && client_status(more[i], 0, false) == 503, "%zu", i);
+    }
+    cr_expect_eq(rig.refused, ARRAY_LEN(more));
+    for (size_t i = 0; i < ARRAY_LEN(more); i++)
+        client_close(more[i]);
+    client_close(kept);
+    rig_close(&rig);
+}
+
 /* Out of descriptors: the connection waits in the queue and is served when there is one again. */
 Test(limits, no_descriptor_left)
 {
