@@ -82,6 +82,28 @@ static void conn_run(struct conn *conn)
     }
 }
 
+/* A handshake is some 1 ms of arithmetic: one step a turn, whoever else waits for his, so that no flood of them keeps
+ * other connections waiting, nor those of another door. */
+static bool may_go(struct conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    if (!stream_is_shaking(&conn->stream))
+        return true;
+    if (server->turn.posted)
+        return false;
+    loop_task_post(server->loop, &server->turn);
+    return true;
+}
+
+static void go_on(struct conn *conn)
+{
+    if (may_go(conn))
+        conn_run(conn);
+    else
+        loop_task_post(conn->server->loop, &conn->task);
+}
+
 static void on_event(struct loop_io *io, uint32_t events)
 {
     struct conn *conn = container_of(io, struct conn, io);
@@ -98,12 +120,12 @@ static void on_event(struct loop_io *io, uint32_t events)
     }
     conn->readable = true;
     if (!conn->task.posted)
-        conn_run(conn);
+        go_on(conn);
 }
 
 static void on_task(struct loop_task *task)
 {
-    conn_run(container_of(task, struct conn, task));
+    go_on(container_of(task, struct conn, task));
 }
 
 static void on_expired(struct conn *conn)

@@ -112,6 +112,7 @@ struct http_server {
     struct loop_timer pause; /* set while the listeners are out of the loop for want of descriptors or memory */
     bool say_close;
 
+    struct loop_task turn; /* posted after a step of a handshake: the next one not before it has run */
     struct loop_task empty;
     void (*on_empty)(void *arg);
     void *on_empty_arg;

@@ -23,6 +23,12 @@ static void on_empty_task(struct loop_task *task)
     on_empty(server->on_empty_arg);
 }
 
+/* That it is not posted any more is all that it tells. */
+static void on_turn(struct loop_task *task)
+{
+    (void)task;
+}
+
 struct http_server *http_server_new(struct loop *loop, const struct http_settings *settings,
                                     const struct http_events *events, void *arg, struct err *err)
 {
@@ -41,6 +47,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_setting
     server->limit_ns[LIMIT_IDLE] = server->say_close ? client_ns : settings->keepalive_timeout_ms * NS_PER_MS;
     server->limit_ns[LIMIT_CLIENT] = client_ns;
     server->limit_ns[LIMIT_LINGER] = client_ns < LINGER_MAX_NS ? client_ns : LINGER_MAX_NS;
+    server->turn.run = on_turn;
     server->empty.run = on_empty_task;
     loop_timer_init(&server->pause, loop, LOOP_EARLY, accept_resume);
     return server;
@@ -54,6 +61,7 @@ void http_server_free(struct http_server *server)
     server->on_empty = NULL;
     while (server->conns)
         conn_free(server->conns);
+    loop_task_cancel(server->loop, &server->turn);
     loop_task_cancel(server->loop, &server->empty);
     exchange_free_all(server);
     free(server);
