@@ -22,6 +22,23 @@ static int status_of(enum strict strict, enum verdict verdict)
     return strict == STRICT_MAJORITY && verdict == VERDICT_PARTIALY ? 200 : 403;
 }
 
+/*
+ * Who has all pods' consent keeps it for a while; anything else may change at once. A cache that goes by header fields
+ * must not give one token's answer to another (RFC 9111, 4.1); nginx goes by proxy_cache_key.
+ */
+static void answer_caching(struct synced *s)
+{
+    char text[32];
+
+    if (s->api->synced_max_age_s == 0 || s->verbose || s->expect_absent || check_verdict(s->check) != VERDICT_SYNCED) {
+        http_answer_field(s->x, "Cache-Control", "no-store");
+        return;
+    }
+    snprintf(text, sizeof(text), "max-age=%" PRId64, s->api->synced_max_age_s);
+    http_answer_field(s->x, "Cache-Control", text);
+    http_answer_field(s->x, "Vary", "X-Auth-Token, X-Nginx-Origin");
+}
+
 static void answer_verdict(struct synced *s)
 {
     enum verdict verdict = check_verdict(s->check);
@@ -35,7 +52,7 @@ static void answer_verdict(struct synced *s)
     snprintf(text, sizeof(text), "%" PRId64, check_duration_ns(s->check) / NS_PER_MS);
     http_answer_field(s->x, "X-Token-Sync-Ms", text);
     http_answer_field(s->x, "X-Request-ID", http_exchange_id(s->x));
-    http_answer_field(s->x, "Cache-Control", "no-store");
+    answer_caching(s);
     if (verbose)
         http_answer_end_producer(s->x, "application/json", verbose);
     else

@@ -112,6 +112,9 @@ static int check_probe(const struct conf *conf, struct err *err)
         return err_set(err, "path: \"%.60s\" should begin with / and have no blank", conf->path);
     if (!all_of(conf->cookie, ALNUM "!#$%&'*+-.^_`|~"))
         return err_set(err, "cookie: \"%.60s\" should be a token (RFC 9110)", conf->cookie);
+    if (conf->synced_max_age_ms % 1000 != 0)
+        return err_set(err, "synced_max_age: %" PRId64 "ms should be whole seconds, such as 60s",
+                       conf->synced_max_age_ms);
     if (!conf->tls_cert != !conf->tls_key)
         return err_set(err, "%s: is required beside %s", conf->tls_cert ? "tls_key" : "tls_cert",
                        conf->tls_cert ? "tls_cert" : "tls_key");

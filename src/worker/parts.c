@@ -298,6 +298,7 @@ static int make_server(struct worker *worker, struct err *err)
         .generation = worker->heritage.generation,
         .started_ns = worker->started_ns,
     };
+    worker->api.synced_max_age_s = conf->synced_max_age_ms / 1000;
     api_allow_init(&worker->api.allow, conf->allow.items, conf->allow.n);
     api_init(&worker->api);
     make_doors(worker);

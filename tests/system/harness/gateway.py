@@ -15,7 +15,10 @@ LOCATIONS = """\
         set $syncer_origin {name};
         include syncer/login-njs.conf;
         include syncer/auth-request.conf;
+        include syncer/auth-request-strict.conf;
+        include syncer/auth-request-cached.conf;
         include syncer/server.conf;
+        access_log {log} syncer;
         location = /_login {{ internal; content_by_lua_block {{ require("pod").login() }} }}
         location = /login-alone {{ content_by_lua_block {{ require("pod").login() }} }}
         location = /page {{ content_by_lua_block {{ require("pod").page() }} }}
@@ -27,12 +30,20 @@ def wiring(folder, syncer_address):
     """Arguments of cluster.Cluster for pods that ask the syncer at `syncer_address`, "IP:PORT"."""
     include = os.path.join(folder, "nginx-samples")
     shutil.copytree(SAMPLES, include)
-    path = os.path.join(include, "http.conf")
+    replace(os.path.join(include, "http.conf"), "127.0.0.1:8080", syncer_address)
+    replace(os.path.join(include, "cache-http.conf"), "/var/cache/nginx/syncer", "cache")  # in each nginx's own folder
+    log = os.path.join(folder, "access.log")
+    return {"include": include, "http": "include syncer/http.conf; include syncer/cache-http.conf;",
+            "locations": lambda n: LOCATIONS.format(name=n, log=log)}
+
+
+def replace(path, old, new):
+    """What a user would edit in a sample file."""
     with open(path) as f:
         text = f.read()
+    assert old in text, f"{path}: {old} is not in it"
     with open(path, "w") as f:
-        f.write(text.replace("127.0.0.1:8080", syncer_address))
-    return {"include": include, "http": "include syncer/http.conf;", "locations": lambda n: LOCATIONS.format(name=n)}
+        f.write(text.replace(old, new))
 
 
 class User:

@@ -49,6 +49,11 @@ function M.probe()
     ngx.exit(200)
 end
 
+-- What auth_jwt does before the content: 401 to whom the pod does not know.
+function M.guard()
+    if not has(ngx.var.pod, ngx.var.cookie_auth_token) then return ngx.exit(401) end
+end
+
 -- Control, on a plain port: the pod is ?pod=NAME, a token comes in the body.
 local control = {}
 

@@ -216,6 +216,7 @@ Test(conf, checks_of_the_whole)
         {BASE "tls_verify: false", NULL, 1},
         {BASE "pods: kubernetes", "deployment: is required", 0},
         {BASE "tls_cert: /x", "tls_key: is required beside tls_cert", 0},
+        {BASE "synced_max_age: 1500ms", "synced_max_age: 1500ms should be whole seconds", 0},
         {BASE "cookie: \"a b\"", "cookie:", 0},
         {"path: /p\nstatic: [{name: a, address: 127.0.0.1}]", "host: is required", 0},
         {"host: a\nstatic: [{name: a, address: 127.0.0.1}]", "path: is required", 0},
