@@ -4,7 +4,7 @@
 # address,undefined), with libFuzzer: `make fuzz` gives each FUZZ_SECONDS. What it finds new stays below fuzz/ in the build
 # folder; an input that breaks a target goes into its corpus.
 # A target more: its name here, and its lines below.
-FUZZ_TARGETS = conf_yaml dns_message http_conn http_request http_response json_read json_stream kube_events kubeconfig log_line
+FUZZ_TARGETS = conf_yaml dns_message http_conn http_request http_response json_read json_stream kube_events kube_objects kubeconfig log_line
 FUZZ_SECONDS = 60
 FUZZ_FLAGS = -max_len=20000 -timeout=5 -rss_limit_mb=1024 -print_final_stats=1
 
@@ -17,6 +17,7 @@ FUZZ_REPLAYS = \
 	tests/fuzz/replay_json_read \
 	tests/fuzz/replay_json_stream \
 	tests/fuzz/replay_kube_events \
+	tests/fuzz/replay_kube_objects \
 	tests/fuzz/replay_kubeconfig \
 	tests/fuzz/replay_log_line
 check_PROGRAMS += $(FUZZ_REPLAYS)
@@ -47,6 +48,9 @@ tests_fuzz_replay_json_stream_LDADD = $(WIRE_LIBS)
 tests_fuzz_replay_kube_events_SOURCES = tests/fuzz/fuzz_kube_events.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_replay_kube_events_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"kube_events"'
 tests_fuzz_replay_kube_events_LDADD = $(PODS_LIBS)
+tests_fuzz_replay_kube_objects_SOURCES = tests/fuzz/fuzz_kube_objects.c tests/fuzz/fuzz.h tests/fuzz/replay.c
+tests_fuzz_replay_kube_objects_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"kube_objects"'
+tests_fuzz_replay_kube_objects_LDADD = $(PODS_LIBS)
 tests_fuzz_replay_kubeconfig_SOURCES = tests/fuzz/fuzz_kubeconfig.c tests/fuzz/fuzz.h tests/fuzz/replay.c
 tests_fuzz_replay_kubeconfig_CPPFLAGS = $(AM_CPPFLAGS) -DFUZZ_NAME='"kubeconfig"'
 tests_fuzz_replay_kubeconfig_LDADD = $(CONF_LIBS)
@@ -87,6 +91,10 @@ EXTRA_PROGRAMS += tests/fuzz/fuzz_kube_events
 tests_fuzz_fuzz_kube_events_SOURCES = tests/fuzz/fuzz_kube_events.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_kube_events_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_kube_events_LDADD = $(PODS_LIBS)
+EXTRA_PROGRAMS += tests/fuzz/fuzz_kube_objects
+tests_fuzz_fuzz_kube_objects_SOURCES = tests/fuzz/fuzz_kube_objects.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_kube_objects_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_kube_objects_LDADD = $(PODS_LIBS)
 EXTRA_PROGRAMS += tests/fuzz/fuzz_kubeconfig
 tests_fuzz_fuzz_kubeconfig_SOURCES = tests/fuzz/fuzz_kubeconfig.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_kubeconfig_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
