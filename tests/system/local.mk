@@ -6,6 +6,7 @@ SYSTEM_TESTS = \
 	tests/system/test_life.py \
 	tests/system/test_admin.py \
 	tests/system/test_allow.py \
+	tests/system/test_clients.py \
 	tests/system/test_http.py \
 	tests/system/test_user.py \
 	tests/system/test_tls_listen.py \
