@@ -13,6 +13,11 @@
  * them. */
 #define PAUSE_NS (100 * NS_PER_MS)
 
+/* Who has more than its share of the clients leaves the next one to the others for so long. They may not have the time:
+ * so it is one that is taken then, after the next wait two, then four, and nobody waits much longer for them. */
+#define STAND_BACK_NS NS_PER_MS
+#define MAX_TAKEN_ANYWAY 1024
+
 /* Connections that are being told "503"; further ones are closed without a word. There are so many only where that
  * takes a handshake, or clients keep theirs open: see MAX_REFUSED_LINGER. */
 #define MAX_REFUSED ((size_t)2 * MAX_REFUSED_LINGER)
@@ -26,13 +31,37 @@ static int put_in(struct listener *listener)
     return loop_io_add(listener->server->loop, &listener->io, listener->fd, EPOLLIN | EPOLLEXCLUSIVE, on_connection);
 }
 
+static void take_out(struct http_server *server, int64_t pause_ns)
+{
+    for (struct listener *listener = server->listeners; listener; listener = listener->next)
+        loop_io_delete(&listener->io);
+    loop_timer_set(&server->pause, loop_now_ns(server->loop) + pause_ns);
+}
+
 /* errno says what is missing. */
 static void pause_accepting(struct http_server *server)
 {
     conn_tell_starved(server, errno);
-    for (struct listener *listener = server->listeners; listener; listener = listener->next)
-        loop_io_delete(&listener->io);
-    loop_timer_set(&server->pause, loop_now_ns(server->loop) + PAUSE_NS);
+    take_out(server, PAUSE_NS);
+}
+
+/* A burst of connections finds one worker running and the others about to be woken: the one would take them all. */
+static bool stand_back(struct http_server *server)
+{
+    if (!server->events->has_enough || !server->events->has_enough(server->arg)) {
+        server->take_anyway = 0;
+        server->take_next = 1;
+        return false;
+    }
+    if (server->take_anyway > 0) {
+        server->take_anyway--;
+        return false;
+    }
+    server->take_anyway = server->take_next;
+    if (server->take_next < MAX_TAKEN_ANYWAY)
+        server->take_next *= 2;
+    take_out(server, STAND_BACK_NS);
+    return true;
 }
 
 void accept_resume(struct loop_timer *timer)
@@ -68,9 +97,12 @@ static void on_connection(struct loop_io *io, uint32_t events)
     struct listener *listener = container_of(io, struct listener, io);
     struct http_server *server = listener->server;
     struct stream stream;
-    int rc = stream_accept(&stream, listener->fd, listener->door->identity);
+    int rc;
 
     (void)events;
+    if (stand_back(server))
+        return;
+    rc = stream_accept(&stream, listener->fd, listener->door->identity);
     if (rc == STREAM_AGAIN)
         return; /* another worker was faster */
     if (rc == STREAM_ERROR) {

@@ -109,7 +109,8 @@ struct http_server {
     size_t n_free;
 
     struct listener *listeners;
-    struct loop_timer pause; /* set while the listeners are out of the loop for want of descriptors or memory */
+    struct loop_timer pause;         /* set while the listeners are out of the loop: see accept.c */
+    unsigned take_anyway, take_next; /* although others have fewer clients: now, and after the next wait for them */
     bool say_close;
 
     struct loop_task turn; /* posted after a step of a handshake: the next one not before it has run */

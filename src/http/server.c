@@ -47,6 +47,7 @@ struct http_server *http_server_new(struct loop *loop, const struct http_setting
     server->limit_ns[LIMIT_IDLE] = server->say_close ? client_ns : settings->keepalive_timeout_ms * NS_PER_MS;
     server->limit_ns[LIMIT_CLIENT] = client_ns;
     server->limit_ns[LIMIT_LINGER] = client_ns < LINGER_MAX_NS ? client_ns : LINGER_MAX_NS;
+    server->take_next = 1;
     server->turn.run = on_turn;
     server->empty.run = on_empty_task;
     loop_timer_init(&server->pause, loop, LOOP_EARLY, accept_resume);

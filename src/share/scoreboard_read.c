@@ -85,6 +85,15 @@ uint64_t scoreboard_sum(const struct scoreboard *board, enum scoreboard_metric m
     return sum;
 }
 
+uint64_t scoreboard_value(const struct scoreboard *board, uint32_t block, enum scoreboard_metric metric)
+{
+    uint64_t value = 0;
+
+    must(metric < SCOREBOARD_METRICS);
+    add_cell(&value, &scoreboard_block(board, block)->cells[metric]);
+    return value;
+}
+
 void scoreboard_distribution(const struct scoreboard *board, enum scoreboard_histogram histogram,
                              struct scoreboard_distribution *out)
 {

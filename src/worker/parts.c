@@ -15,6 +15,7 @@
 
 #define REQUEST_HEAD_MAX 8192
 #define ADMIN_CONNECTIONS 256 /* a worker: health probes, scrapers, some people */
+#define SPARE_CLIENTS 2       /* more than the average of the workers are no reason to leave the next to others */
 #define SHAKE_LINES 10        /* a second in the log */
 #define UNASKED_LINES_PER_SECOND 1
 #define STARVED_LINES_PER_SECOND 1
@@ -81,6 +82,24 @@ static void on_accepted(void *arg)
 
     scoreboard_add(worker->board, METRIC_CONNECTIONS_ACCEPTED, 1);
     scoreboard_set(worker->board, METRIC_CONNECTIONS_OPEN, http_server_connections(worker->server));
+}
+
+/* By more than chance. Only those count that accept, of this configuration. */
+static bool has_enough(void *arg)
+{
+    const struct worker *worker = arg;
+    uint64_t own = http_server_connections(worker->server), all = 0, workers = 0;
+
+    for (uint32_t block = 1; block < scoreboard_blocks(worker->board); block++) {
+        struct scoreboard_owner owner;
+
+        scoreboard_owner(worker->board, block, &owner);
+        if (owner.state != SCOREBOARD_READY || owner.generation != worker->heritage.generation)
+            continue;
+        all += scoreboard_value(worker->board, block, METRIC_CONNECTIONS_OPEN);
+        workers++;
+    }
+    return own * workers > all + all / 16 + SPARE_CLIENTS * workers;
 }
 
 static void on_refused(void *arg)
@@ -269,6 +288,7 @@ static void make_doors(struct worker *worker)
 static int make_server(struct worker *worker, struct err *err)
 {
     static const struct http_events events = {.on_accepted = on_accepted,
+                                              .has_enough = has_enough,
                                               .on_refused = on_refused,
                                               .on_closed = on_closed,
                                               .on_starved = on_starved,

@@ -38,6 +38,9 @@ struct http_door {
 /* What the server tells its owner, for counting; every member may be NULL. */
 struct http_events {
     void (*on_accepted)(void *arg);
+    /* Asked before each accept: has this process more than its share of the clients of all that accept? Then it leaves the
+     * next one to the others for a moment. */
+    bool (*has_enough)(void *arg);
     void (*on_refused)(void *arg); /* beyond max_connections */
     void (*on_closed)(void *arg);
     /* Descriptors or memory are out (an errno): clients wait in the sockets' queues, or a connection was let go. */
@@ -55,7 +58,7 @@ void http_server_free(struct http_server *server);
 
 /* Takes a listening socket (not owned, never closed here) and accepts from it with EPOLLEXCLUSIVE: one accept a wake-up,
  * then EPOLL_CTL_DEL + ADD, which moves this worker to the end of the socket's queue, so that kept connections spread
- * evenly. 0 or -1 with the reason. */
+ * evenly; in a burst of them also events->has_enough sees to that. 0 or -1 with the reason. */
 int http_server_listen(struct http_server *server, int listen_fd, struct http_door *door, struct err *err);
 
 /* Takes what waits in the listening sockets' queues, to be served, and then the sockets out of the loop: nothing more is

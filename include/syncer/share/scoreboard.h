@@ -185,6 +185,8 @@ void scoreboard_bury(struct scoreboard *board, uint32_t block);
 
 /* The sum over all blocks. */
 uint64_t scoreboard_sum(const struct scoreboard *board, enum scoreboard_metric metric);
+/* Of one block. */
+uint64_t scoreboard_value(const struct scoreboard *board, uint32_t block, enum scoreboard_metric metric);
 
 struct scoreboard_distribution {
     uint64_t buckets[SCOREBOARD_BUCKETS]; /* each alone, not added up; those beyond its bounds are 0 */

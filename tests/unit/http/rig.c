@@ -137,6 +137,11 @@ static void on_accepted(void *arg)
     ((struct rig *)arg)->accepted++;
 }
 
+static bool has_enough(void *arg)
+{
+    return ((struct rig *)arg)->has_enough;
+}
+
 static void on_refused(void *arg)
 {
     ((struct rig *)arg)->refused++;
@@ -157,6 +162,7 @@ static void on_answered(void *arg, int status)
 
 static const struct http_events events = {
     .on_accepted = on_accepted,
+    .has_enough = has_enough,
     .on_refused = on_refused,
     .on_closed = on_closed,
     .on_answered = on_answered,

@@ -22,6 +22,7 @@ struct rig {
     struct http_door door;
     int listen_fd;
     unsigned accepted, refused, closed, answered;
+    bool has_enough; /* what the server is told: see struct http_events */
     int last_status; /* of the last answer that is out */
     struct http_exchange *later[8];
     unsigned n_later, aborted;

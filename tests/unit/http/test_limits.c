@@ -352,6 +352,32 @@ Test(limits, however_many_are_too_many_they_are_told)
     rig_close(&rig);
 }
 
+/* Clients that nobody else takes wait for a moment, and then for the next one: not for ever, and not each of them. */
+Test(limits, who_has_enough_takes_what_is_left)
+{
+    struct client *many[64];
+    int64_t began;
+
+    open_with(0, 0, 0);
+    rig.has_enough = true;
+    many[0] = client_open(&rig);
+    rig_turn(&rig);
+    cr_expect_eq(rig.accepted, 0);
+    rig_until(&rig, rig.accepted == 1);
+    began = clock_now_ns();
+    for (size_t i = 1; i < ARRAY_LEN(many); i++)
+        many[i] = client_open(&rig);
+    rig_until(&rig, rig.accepted == ARRAY_LEN(many));
+    cr_expect_geq(clock_now_ns() - began, 5 * NS_PER_MS); /* before the 2nd, 4th, 8th ... 64th */
+    rig.has_enough = false;
+    for (size_t i = 0; i < ARRAY_LEN(many); i++) {
+        client_send(many[i], "GET /text HTTP/1.1\r\n" H "\r\n");
+        client_wait_answers(many[i], 1, false);
+        client_close(many[i]);
+    }
+    rig_close(&rig);
+}
+
 /* Out of descriptors: the connection waits in the queue and is served when there is one again. */
 Test(limits, no_descriptor_left)
 {

@@ -135,6 +135,8 @@ Test(scoreboard, gauges_end_with_their_owner_and_counters_do_not)
     scoreboard_set(workers[3], METRIC_CONNECTIONS_OPEN, 5);
     scoreboard_add(workers[1], METRIC_CONNECTIONS_ACCEPTED, 9);
     cr_expect_eq(scoreboard_sum(master, METRIC_CONNECTIONS_OPEN), 12);
+    cr_expect_eq(scoreboard_value(master, 1, METRIC_CONNECTIONS_OPEN), 7);
+    cr_expect_eq(scoreboard_value(master, 3, METRIC_CONNECTIONS_OPEN), 5);
     scoreboard_bury(master, 1);
     cr_expect_eq(scoreboard_sum(master, METRIC_CONNECTIONS_OPEN), 5);
     cr_expect_eq(scoreboard_sum(master, METRIC_CONNECTIONS_ACCEPTED), 9);
