@@ -175,7 +175,7 @@ void setup_free(struct setup *setup)
 void setup_tell_size(struct setup *setup)
 {
     const struct master *master = setup->master;
-    uint64_t pods = 0, kept, most, limit = fd_limit();
+    uint64_t pods = 0, kept, most, needed, limit = fd_limit();
 
     if (setup->sized || master->read_ns == 0)
         return;
@@ -188,10 +188,13 @@ void setup_tell_size(struct setup *setup)
              LOG_INT("pods", pods), LOG_INT("kept", kept), LOG_INT("most", most),
              LOG_INT("memory_mb", (BASE_KB + setup->workers * WORKER_KB + kept * LINK_KB) >> 10),
              LOG_INT("memory_mb_most", (BASE_KB + setup->workers * WORKER_KB + most * LINK_KB) >> 10));
-    if (limit < (uint64_t)setup->conf.max_connections + pods * LINK_FDS + SPARE_FDS)
-        log_warn("too few descriptors for max_connections and the pods: raise the limit (ulimit -n, LimitNOFILE)",
-                 LOG_INT("limit", limit), LOG_INT("max_connections", setup->conf.max_connections),
-                 LOG_INT("pods", pods));
+    needed = (uint64_t)setup->conf.max_connections + pods * LINK_FDS + SPARE_FDS;
+    if (limit < needed)
+        log_warn(
+            "too few descriptors for max_connections and the pods: raise the hard limit (ulimit -Hn, LimitNOFILE) or "
+            "lower max_connections",
+            LOG_INT("limit", limit), LOG_INT("needed", needed), LOG_INT("max_connections", setup->conf.max_connections),
+            LOG_INT("pods", pods));
 }
 
 void setup_commit(struct setup *old, struct setup *next)

@@ -4,6 +4,7 @@ SYSTEM_TESTS = \
 	tests/system/test_kubernetes.py \
 	tests/system/test_kubeconfig.py \
 	tests/system/test_life.py \
+	tests/system/test_shortage.py \
 	tests/system/test_admin.py \
 	tests/system/test_allow.py \
 	tests/system/test_clients.py \
@@ -42,6 +43,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	roles/namespaced.yaml \
 	tests/system/harness/__init__.py \
 	tests/system/harness/certs.py \
+	tests/system/harness/clients.py \
 	tests/system/harness/cluster.py \
 	tests/system/harness/fakepod.py \
 	tests/system/harness/gateway.py \

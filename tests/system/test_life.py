@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """The life of the processes: start, reload, crash, hang, end. Nothing may be lost beyond a killed worker's own requests, and
 nothing may be left behind."""
-import http.client
 import os
 import shutil
 import signal
@@ -13,6 +12,7 @@ import threading
 import time
 
 from harness import proc, tap
+from harness.clients import Clients
 
 
 def run(syncer, *args, env=None, cwd=None):
@@ -26,52 +26,6 @@ def run(syncer, *args, env=None, cwd=None):
 def is_sanitized(syncer):
     with open(syncer.binary, "rb") as f:
         return b"__asan_init" in f.read()
-
-
-class Clients:
-    """Clients in a closed loop on kept connections, which they give up when the answer says `Connection: close`. What is
-    not a verdict is noted in `bad`; a connection that broke in the middle in `lost`."""
-
-    def __init__(self, syncer, n=8, token="t"):
-        self.syncer, self.token, self.stopping = syncer, token, False
-        self.done, self.bad, self.lost, self.lock = 0, [], [], threading.Lock()
-        self.threads = [threading.Thread(target=self._run) for _ in range(n)]
-        for thread in self.threads:
-            thread.start()
-
-    def _run(self):
-        link = None
-        while not self.stopping:
-            if link is None:
-                link = http.client.HTTPConnection(self.syncer.address, self.syncer.port, timeout=10)
-            try:
-                link.request("GET", "/v1/synced", headers={"X-Auth-Token": self.token, "X-Nginx-Origin": "-"})
-                answer = link.getresponse()
-                answer.read()
-                with self.lock:
-                    self.done += 1
-                    if answer.status != 200 or answer.getheader("X-Token-Status") != "Synced":
-                        self.bad.append((answer.status, answer.getheader("X-Token-Status"),
-                                         answer.getheader("X-Token-Error")))
-                if answer.getheader("Connection") == "close":
-                    link.close()
-                    link = None
-            except (OSError, http.client.HTTPException) as e:
-                with self.lock:
-                    self.lost.append(repr(e))
-                link.close()
-                link = None
-        if link:
-            link.close()
-
-    def wait_for(self, n):
-        target = self.done + n
-        proc.wait_until(lambda: self.done >= target, 20, why=f"only {self.done} of {target} checks were answered")
-
-    def stop(self):
-        self.stopping = True
-        for thread in self.threads:
-            thread.join()
 
 
 def start(t, n=3, **config):
@@ -159,7 +113,7 @@ def test_the_environment_stands_above_the_file(t):
 
 def test_reload_loses_nothing(t):
     _, syncer = start(t)
-    clients = Clients(syncer)
+    clients = t.keep(Clients(syncer))
     clients.wait_for(100)
     for _ in range(3):
         syncer.reload()
@@ -300,7 +254,7 @@ def test_a_killed_worker_costs_its_own_requests_only(t):
         _, syncer = start(t)
         if sig == signal.SIGSEGV and is_sanitized(syncer):
             sig = signal.SIGABRT  # AddressSanitizer would report the other one as a finding
-        clients = Clients(syncer)
+        clients = t.keep(Clients(syncer))
         clients.wait_for(50)
         victim = syncer.workers()[0]
         os.kill(victim, sig)
@@ -332,7 +286,7 @@ def test_a_pause_of_all_is_no_hang(t):
     proc.wait_until(lambda: time.monotonic() - began > 3, 5)
     for pid in [syncer.process.pid, *before]:
         os.kill(pid, signal.SIGCONT)
-    clients = Clients(syncer)
+    clients = t.keep(Clients(syncer))
     clients.wait_for(100)
     clients.stop()
     assert sorted(syncer.workers()) == before and "worker hangs" not in syncer.log()
