@@ -77,6 +77,16 @@ static void tell_head(struct fetch *fetch)
         fetch->events->on_head(fetch->arg, status_of(fetch), type ? type : "");
 }
 
+static void tell_field(struct fetch *fetch, const char *line, size_t len)
+{
+    if (!fetch->events->on_field || fetch->head_told || status_of(fetch) < 200)
+        return;
+    while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n'))
+        len--;
+    if (len > 0)
+        fetch->events->on_field(fetch->arg, line, len);
+}
+
 /* CURLOPT_HEADERFUNCTION: one line at a time, an empty one at the end of each head, interim ones (1xx) too
  * (https://curl.se/libcurl/c/CURLOPT_HEADERFUNCTION.html). Another number than the line's length ends the
  * transfer. */
@@ -88,6 +98,9 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg) /* NOLINT(
     if (is_cancelled(fetch))
         return len + 1;
     move_idle(fetch);
+    tell_field(fetch, line, len);
+    if (is_cancelled(fetch))
+        return len + 1;
     if (len > 0 && (line[0] == '\r' || line[0] == '\n'))
         tell_head(fetch);
     return is_cancelled(fetch) ? len + 1 : len; /* from on_head */

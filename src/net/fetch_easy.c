@@ -46,6 +46,8 @@ static int set_fields(struct fetch_easy *self, const struct fetch_request *reque
     }
     explicit_bzero(field, room);
     free(field);
+    for (const char *const *more = request->fields; rc == 0 && more && *more; more++)
+        rc = add_field(self, *more);
     return rc == 0 ? 0 : err_set(err, "out of memory");
 }
 

@@ -182,7 +182,7 @@ static void on_done(void *arg, const struct fetch_result *result)
 /* The token is with libcurl only, and only as long as the transfer. */
 static int start(struct kube_request *request, struct err *err)
 {
-    static const struct fetch_events events = {on_head, on_data, on_done};
+    static const struct fetch_events events = {.on_head = on_head, .on_data = on_data, .on_done = on_done};
     const struct kube_access *access = request->client->access;
     struct fetch_request fetch = {
         .url = buf_str(&request->url),

@@ -224,7 +224,7 @@ static void write_path(struct kube_reflector *reflector, struct buf *path)
 
 static void ask(struct kube_reflector *reflector)
 {
-    static const struct fetch_events events = {on_head, on_data, on_done};
+    static const struct fetch_events events = {.on_head = on_head, .on_data = on_data, .on_done = on_done};
     struct kube_get get = {.timeout_ms = reflector->limits->request_ms};
     struct buf path;
 

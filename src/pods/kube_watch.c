@@ -246,7 +246,7 @@ static void write_path(struct kube_reflector *reflector, int64_t seconds, struct
 
 static void ask(struct kube_reflector *reflector)
 {
-    static const struct fetch_events events = {on_head, on_data, on_done};
+    static const struct fetch_events events = {.on_head = on_head, .on_data = on_data, .on_done = on_done};
     const struct kube_limits *limits = reflector->limits;
     int64_t seconds = limits->watch_s + random_below((uint32_t)limits->watch_s + 1);
     struct kube_get get = {.timeout_ms = seconds * 1000 + GRACE_MS, .idle_timeout_ms = limits->watch_idle_ms};

@@ -19,9 +19,11 @@ struct fetcher; /* one multi handle and its kept connections */
 struct fetch;   /* one transfer */
 
 struct fetch_request {
-    const char *url;            /* absolute; an IPv6 host in brackets */
-    const char *bearer;         /* token for Authorization: Bearer, NULL = none; never shown in any reason */
-    const char *accept;         /* NULL = application/json */
+    const char *url;    /* absolute; an IPv6 host in brackets */
+    const char *bearer; /* token for Authorization: Bearer, NULL = none; never shown in any reason */
+    const char *accept; /* NULL = application/json */
+    const char *const
+        *fields; /* more of them, each "Name: value", NULL behind the last; NULL = none. Wiped with the transfer */
     struct trust *trust;        /* shared by the transfer until it is gone; NULL for http only */
     const char *server_name;    /* name (or IP) the certificate must have, NULL = the URL's host */
     const char *unix_socket;    /* NULL = TCP */
@@ -48,6 +50,8 @@ struct fetch_result {
 };
 
 struct fetch_events {
+    /* A line of the final answer's head, without its end; before on_head. NULL = nobody wants to know. */
+    void (*on_field)(void *arg, const char *line, size_t len);
     /* The head of the final answer is complete: at once, not with the body's first byte; no interim one
      * (1xx). */
     void (*on_head)(void *arg, int status, const char *content_type /* "" = none */);

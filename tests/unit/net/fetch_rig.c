@@ -23,6 +23,14 @@ static void act(enum act what)
     }
 }
 
+static void on_field(void *arg, const char *line, size_t len)
+{
+    struct got *g = arg;
+
+    cr_assert_eq(g->heads, 0);
+    snprintf(g->fields + strlen(g->fields), sizeof(g->fields) - strlen(g->fields), "%.*s\n", (int)len, line);
+}
+
 static void on_head(void *arg, int status, const char *content_type)
 {
     struct got *g = arg;
@@ -59,7 +67,7 @@ static void on_done(void *arg, const struct fetch_result *result)
     act(g->at_done);
 }
 
-const struct fetch_events events = {on_head, on_data, on_done};
+const struct fetch_events events = {.on_field = on_field, .on_head = on_head, .on_data = on_data, .on_done = on_done};
 
 void open_rig(void)
 {

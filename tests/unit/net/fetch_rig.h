@@ -16,7 +16,7 @@ enum act { ACT_NONE, ACT_CANCEL, ACT_REFUSE, ACT_AGAIN, ACT_FREE };
 struct got {
     unsigned heads, pieces, dones;
     int status;
-    char type[64], body[4096];
+    char type[64], body[4096], fields[1024]; /* fields: lines of the final head */
     size_t body_len;
     struct fetch_result result;
     enum act at_head, at_data, at_done;

@@ -94,6 +94,17 @@ Fetch(a_cut_head_is_broken)
     cr_expect_str_eq(f.got.result.reason, "the connection ended within the answer's head");
 }
 
+Fetch(fields_go_and_come)
+{
+    static const char *const fields[] = {"X-One: 1", "X-Token: " TOKEN, NULL};
+
+    serve(interim_and_trailers);
+    f.request.fields = fields;
+    run();
+    cr_expect(strstr(f.server.seen->head, "\r\nX-One: 1\r\nX-Token: " TOKEN "\r\n"), "%s", f.server.seen->head);
+    cr_expect_str_eq(f.got.fields, "HTTP/1.1 404 Not Found\nContent-Type: text/plain\nTransfer-Encoding: chunked\n");
+}
+
 /* ---- the body and its end ---- */
 
 Fetch(content_length_and_what_is_asked)

@@ -92,7 +92,7 @@ static void turn(void)
 
 static struct fetch *begin(int64_t timeout_ms)
 {
-    static const struct fetch_events events = {on_head, on_data, on_done};
+    static const struct fetch_events events = {.on_head = on_head, .on_data = on_data, .on_done = on_done};
     static struct fetch *handle;
     struct fetch_request request = {.url = "http://stuck.example/", .connect_timeout_ms = timeout_ms};
     struct err err = {""};
