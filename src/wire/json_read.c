@@ -327,3 +327,31 @@ int json_int(const struct json_doc *doc, json_value v, int64_t *out)
     *out = negative ? n : -n;
     return 0;
 }
+
+int json_thousandths(const struct json_doc *doc, json_value v, int64_t *out)
+{
+    const char *s, *end;
+    bool negative;
+    int64_t n = 0;
+    int left = -1; /* digits that still count; -1: in front of the point */
+
+    if (json_type(doc, v) != JSON_NUMBER)
+        return -1;
+    s = doc->text + doc->tokens[v].start;
+    end = doc->text + doc->tokens[v].end;
+    negative = *s == '-';
+    for (s += negative; s < end; s++) {
+        if (*s == '.')
+            left = 3;
+        else if (*s < '0' || *s > '9' || n > INT64_C(1000000000000))
+            return -1;
+        else if (left != 0) {
+            n = n * 10 + (*s - '0');
+            left -= left > 0;
+        }
+    }
+    for (left = left < 0 ? 3 : left; left > 0; left--)
+        n *= 10;
+    *out = negative ? -n : n;
+    return 0;
+}

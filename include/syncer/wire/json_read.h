@@ -58,4 +58,7 @@ int json_bool(const struct json_doc *doc, json_value v, bool *out);
 /* An integer without fraction or exponent; 0 or -1. */
 int json_int(const struct json_doc *doc, json_value v, int64_t *out);
 
+/* A number without exponent and at most 10^12, in thousandths, what is smaller cut off: 1.2345 is 1234; 0 or -1. */
+int json_thousandths(const struct json_doc *doc, json_value v, int64_t *out);
+
 #endif

@@ -189,3 +189,28 @@ Test(json_read, strings_and_numbers)
     }
     json_doc_free(doc);
 }
+
+Test(json_read, thousandths)
+{
+    static const struct {
+        const char *text;
+        int64_t n; /* -1 = none */
+    } cases[] = {
+        {"0", 0},         {"7", 7000},
+        {"1.2345", 1234}, {"0.5", 500},
+        {"0.0009", 0},    {"1000000000000", 1000000000000000},
+        {"-1.5", -1500},  {"99999999999999", -1},
+        {"1e3", -1},      {"\"1\"", -1},
+        {"null", -1},
+    };
+    struct json_doc *doc = json_doc_new(10);
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int64_t n = -1;
+
+        cr_assert_eq(parse(doc, cases[i].text, NULL), 0);
+        cr_expect_eq(json_thousandths(doc, 0, &n), cases[i].n == -1 ? -1 : 0, "%s", cases[i].text);
+        cr_expect_eq(n, cases[i].n, "%s", cases[i].text);
+    }
+    json_doc_free(doc);
+}
