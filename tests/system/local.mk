@@ -24,6 +24,7 @@ SYSTEM_TESTS = \
 	tests/system/test_metrics.py \
 	tests/system/test_logs.py \
 	tests/system/test_init.py \
+	tests/system/test_ctl.py \
 	tests/system/test_supervisor.py \
 	tests/system/test_demo.py
 # For `make check-kube` only: what they run against has to be built first.
@@ -45,6 +46,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	tests/system/harness/certs.py \
 	tests/system/harness/clients.py \
 	tests/system/harness/cluster.py \
+	tests/system/harness/ctl.py \
 	tests/system/harness/fakepod.py \
 	tests/system/harness/gateway.py \
 	tests/system/harness/incluster.py \
