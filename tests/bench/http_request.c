@@ -12,6 +12,8 @@
 #include <syncer/base/must.h>
 #include <syncer/wire/http_request.h>
 
+#include "figure.h"
+
 #define ROUNDS 100000
 #define NGINX                                                                                       \
     "GET /v1/synced HTTP/1.1\r\nHost: syncer\r\nX-Request-ID: 4f1c0e5d2b7a4c8e9f3a6b1d0c5e7f92\r\n" \
@@ -36,13 +38,13 @@ static void measure(const char *name, const char *head)
         http_request_init(&req);
         must(http_request_parse(&req, head, len, &limits) == HTTP_DONE);
     }
-    printf("%-22s %4zu bytes  %2u fields  %5.0f ns\n", name, len, req.n_fields,
-           (double)(clock() - began) * (1e9 / CLOCKS_PER_SEC) / ROUNDS);
+    printf("%s: %zu bytes, %u fields\n", name, len, req.n_fields);
+    figure(name, (double)(clock() - began) * (1e9 / CLOCKS_PER_SEC) / ROUNDS, "ns", "");
 }
 
 int main(void)
 {
-    measure("nginx's subrequest", NGINX "\r\n");
-    measure("with a browser's fields", NGINX BROWSER "\r\n");
+    measure("head_of_nginx", NGINX "\r\n");
+    measure("head_of_browser", NGINX BROWSER "\r\n");
     return 0;
 }

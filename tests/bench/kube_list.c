@@ -22,6 +22,7 @@
 
 #include "../../src/pods/kube_list.h"
 #include "../../src/pods/kube_select.h"
+#include "figure.h"
 
 #define PODS 5000
 #define PAGE_ITEMS 500
@@ -268,11 +269,12 @@ static void print_peak(const struct list *list)
     printf("%7.1f MB\n", (double)(status_kb("VmHWM:") - before) / 1024);
 }
 
-static void measure(const char *what, const struct list *list, size_t piece)
+static void measure(const char *name, const char *what, const struct list *list, size_t piece)
 {
     double s = time_of(list, piece, STAGE_READ);
     pid_t pid;
 
+    figure(name, s * 1e6 / PODS, "us/pod", "");
     printf("%-36s %6.1f ms %6.1f MB/s %9.0f pods/s ", what, s * 1e3, (double)list->bytes / 1e6 / s, PODS / s);
     fflush(stdout);
     pid = fork();
@@ -306,9 +308,9 @@ int main(void)
 
     printf("%d pods, %.1f MB, %.0f bytes a pod%*s peak\n", PODS, (double)one.bytes / 1e6, (double)one.bytes / PODS, 43,
            "");
-    measure("pages of 500, in pieces of 16,384", &pages, CURL_PIECE);
-    measure("one list, in pieces of 16,384", &one, CURL_PIECE);
-    measure("one list, in pieces of 1,448", &one, PACKET);
+    measure("list_in_pages", "pages of 500, in pieces of 16,384", &pages, CURL_PIECE);
+    measure("list_whole", "one list, in pieces of 16,384", &one, CURL_PIECE);
+    measure("list_in_packets", "one list, in pieces of 1,448", &one, PACKET);
     measure_stages(&one);
     release_list(&pages);
     release_list(&one);

@@ -18,6 +18,8 @@
 #include <syncer/base/clock.h>
 #include <syncer/share/podtable.h>
 
+#include "figure.h"
+
 #define PODS 8192
 #define FEWER_PODS 5000
 #define RUNS 15
@@ -36,8 +38,8 @@ static int compare(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* Runs work() RUNS times; prints the median of ns / units. */
-static void measure(const char *what, void (*prepare)(void), void (*work)(void), double units, double goal)
+/* Runs work() RUNS times; the figure is the median of ns / units. */
+static void measure(const char *what, void (*prepare)(void), void (*work)(void), double units, const char *goal)
 {
     double ns[RUNS];
 
@@ -51,10 +53,7 @@ static void measure(const char *what, void (*prepare)(void), void (*work)(void),
         ns[i] = (double)(clock_now_ns() - begun) / units;
     }
     qsort(ns, RUNS, sizeof(ns[0]), compare);
-    printf("%-44s %10.1f ns", what, ns[RUNS / 2]);
-    if (goal > 0)
-        printf("   goal <= %.0f: %s", goal, ns[RUNS / 2] <= goal ? "met" : "MISSED");
-    printf("\n");
+    figure(what, ns[RUNS / 2], "ns", goal);
 }
 
 static void publish(void)
@@ -168,7 +167,7 @@ static void measure_waits(void)
 static void measure_fewer(void)
 {
     n_pods = FEWER_PODS;
-    measure("publish 5,000 pods, the whole call", NULL, publish, 1, 0);
+    measure("table_publish_5000", NULL, publish, 1, "");
     measure_waits();
     n_pods = PODS;
     publish();
@@ -187,13 +186,13 @@ int main(void)
     }
     publish();
     take_snapshot();
-    measure("unchanged: podtable_reader_changed()", NULL, look, LOOKS, 20);
-    measure("unchanged: podtable_reader_snapshot()", NULL, look_and_take, LOOKS, 20);
-    measure("publish 8,192 pods, the whole call", NULL, publish, 1, 0);
-    measure("publish, per pod", NULL, publish, PODS, 0);
+    measure("table_unchanged_look", NULL, look, LOOKS, "<=20");
+    measure("table_unchanged_snapshot", NULL, look_and_take, LOOKS, "<=20");
+    measure("table_publish_8192", NULL, publish, 1, "");
+    measure("table_publish_a_pod", NULL, publish, PODS, "");
     measure_fewer();
-    measure("snapshot of a new list, per pod", publish, take_snapshot, PODS, 0);
-    measure("find by name and by address, per pod", NULL, find_all, PODS, 0);
+    measure("table_snapshot_a_pod", publish, take_snapshot, PODS, "");
+    measure("table_find_name_and_address", NULL, find_all, PODS, "");
     measure_waits();
     podtable_detach(reader);
     podtable_free(table);

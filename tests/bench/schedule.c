@@ -14,6 +14,8 @@
 #include <syncer/base/macros.h>
 #include <syncer/probe/schedule.h>
 
+#include "figure.h"
+
 #define CHECKS 2000
 #define PEERS_MAX 200
 #define TICK_NS (1000 * NS_PER_MS)
@@ -28,6 +30,7 @@ static const char *const model_names[MODELS] = {
 struct contender {
     const char *name;
     struct schedule_settings settings;
+    bool figures; /* the defaults: in the table of make bench */
 };
 
 static uint64_t state;
@@ -148,6 +151,14 @@ static void measure(const struct contender *contender, enum model model, uint32_
             lags[found++] = outcome.lag_ns;
     }
     qsort(lags, found, sizeof(lags[0]), compare);
+    if (model == COMMON_TICK && contender->figures && found > 0) {
+        char name[64];
+
+        snprintf(name, sizeof(name), "simulated_lag_p50_%u_peers", n);
+        figure(name, (double)lags[found / 2] / 1e6, "ms", n == 7 ? "<=20" : n == 31 ? "<=10" : "");
+        snprintf(name, sizeof(name), "simulated_probes_%u_peers", n);
+        figure(name, (double)probes / CHECKS, "probes", "");
+    }
     printf("%-20s %5u  %-16s %8.1f %8.1f %8.1f %7.1f %%\n", model_names[model], n, contender->name,
            (double)probes / CHECKS, found ? (double)lags[found / 2] / 1e6 : 0,
            found ? (double)lags[found * 95 / 100] / 1e6 : 0, 100.0 * (double)found / CHECKS);
@@ -157,11 +168,11 @@ int main(void)
 {
     static const uint32_t sizes[] = {2, 7, 31, 127, 200};
     const struct schedule_settings base = {SCHEDULE_SCOUT, 150 * NS_PER_MS, 1450 * NS_PER_MS, 0, 10, draw};
-    struct contender contenders[] = {{"scout, auto", base},
-                                     {"scout, 20 ms", base},
-                                     {"scout, 10 ms", base},
-                                     {"parallel", base},
-                                     {"fixed 5 x 150", base}};
+    struct contender contenders[] = {{"scout, auto", base, true},
+                                     {"scout, 20 ms", base, false},
+                                     {"scout, 10 ms", base, false},
+                                     {"parallel", base, false},
+                                     {"fixed 5 x 150", base, false}};
 
     contenders[1].settings.scout_interval_ns = 20 * NS_PER_MS;
     contenders[2].settings.scout_interval_ns = 10 * NS_PER_MS;

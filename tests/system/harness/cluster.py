@@ -126,6 +126,10 @@ class Pod:
     def put(self, token, lag_ms=0):
         self._control("PUT", "token", token, lag=lag_ms)
 
+    def put_at(self, token, at_ms):
+        """It has the token from at_ms of the wall clock on."""
+        self._control("PUT", "token", token, at=at_ms)
+
     def drop(self, token):
         self._control("DELETE", "token", token)
 

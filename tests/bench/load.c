@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Load: LANES kept connections, each of which sends a request as soon as the answer to the one before is whole.
+ *
+ *      load LANES REQUESTS ADDRESS PORT PATH EXPECT [FIELD ...]
+ *
+ * An answer is right if its status is 200 and its head has the text EXPECT. Prints "requests_per_s", "p50_us", "p99_us",
+ * "wrong" and "first_wrong" (the head's status line), a line each.
+ */
+#include <config.h>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ANSWER_MAX 65536
+#define BATCH 256
+
+struct lane {
+    int fd;
+    size_t len;
+    int64_t began_ns;
+    char answer[ANSWER_MAX];
+};
+
+static char request[16384], first_wrong[64] = "-";
+static size_t request_len;
+static const char *expect;
+static uint64_t to_begin, done, wrong;
+static double *times_us;
+static int epoll_fd;
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static _Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "load: ");
+    perror(what);
+    exit(1);
+}
+
+static void make_request(const char *path, int n_fields, char *fields[])
+{
+    int len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: syncer\r\n", path);
+
+    for (int i = 0; i < n_fields; i++)
+        len += snprintf(request + len, sizeof(request) - (size_t)len, "%s\r\n", fields[i]);
+    len += snprintf(request + len, sizeof(request) - (size_t)len, "\r\n");
+    request_len = (size_t)len;
+}
+
+static void begin(struct lane *lane)
+{
+    to_begin--;
+    lane->len = 0;
+    lane->began_ns = now_ns();
+    if (send(lane->fd, request, request_len, MSG_NOSIGNAL) != (ssize_t)request_len)
+        fail("send");
+}
+
+static void connect_to(struct lane *lane, const struct sockaddr_in *to)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = lane};
+
+    lane->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (lane->fd < 0 || connect(lane->fd, (const struct sockaddr *)to, sizeof(*to)) < 0)
+        fail("connect");
+    setsockopt(lane->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (fcntl(lane->fd, F_SETFL, O_NONBLOCK) < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, lane->fd, &event) < 0)
+        fail("epoll");
+}
+
+/* Whether the answer is whole. */
+static int is_whole(const struct lane *lane)
+{
+    const char *end = memmem(lane->answer, lane->len, "\r\n\r\n", 4);
+    const char *length = end ? memmem(lane->answer, lane->len, "Content-Length: ", 16) : NULL;
+
+    return length && lane->len >= (size_t)(end + 4 - lane->answer) + strtoul(length + 16, NULL, 10);
+}
+
+static void judge(struct lane *lane)
+{
+    if (strncmp(lane->answer, "HTTP/1.1 200", 12) == 0 && memmem(lane->answer, lane->len, expect, strlen(expect)))
+        return;
+    if (wrong++ == 0)
+        snprintf(first_wrong, sizeof(first_wrong), "%.*s", (int)strcspn(lane->answer, "\r\n"), lane->answer);
+}
+
+static void on_event(struct lane *lane)
+{
+    ssize_t n = recv(lane->fd, lane->answer + lane->len, ANSWER_MAX - 1 - lane->len, 0);
+
+    if (n <= 0)
+        fail("a connection ended");
+    lane->len += (size_t)n;
+    lane->answer[lane->len] = '\0';
+    if (!is_whole(lane))
+        return;
+    times_us[done++] = (double)(now_ns() - lane->began_ns) / 1e3;
+    judge(lane);
+    if (to_begin > 0)
+        begin(lane);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void print(uint64_t requests, int64_t wall_ns)
+{
+    qsort(times_us, requests, sizeof(double), compare);
+    printf("requests_per_s %.1f\np50_us %.1f\np99_us %.1f\nwrong %ju\nfirst_wrong %s\n",
+           (double)requests * 1e9 / (double)wall_ns, times_us[requests / 2], times_us[requests * 99 / 100],
+           (uintmax_t)wrong, first_wrong);
+}
+
+int main(int argc, char *argv[])
+{
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    struct epoll_event events[BATCH];
+    struct lane *lanes;
+    uint64_t requests, n_lanes;
+    int64_t began;
+
+    if (argc < 7 || inet_pton(AF_INET, argv[3], &to.sin_addr) != 1) {
+        fprintf(stderr, "load LANES REQUESTS ADDRESS PORT PATH EXPECT [FIELD ...]\n");
+        return 64;
+    }
+    n_lanes = strtoull(argv[1], NULL, 10);
+    requests = to_begin = strtoull(argv[2], NULL, 10);
+    to.sin_port = htons((uint16_t)atoi(argv[4]));
+    expect = argv[6];
+    make_request(argv[5], argc - 7, argv + 7);
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    lanes = calloc(n_lanes, sizeof(*lanes));
+    times_us = calloc(requests + 1, sizeof(double));
+    if (epoll_fd < 0 || !lanes || !times_us || n_lanes == 0 || requests == 0)
+        fail("start");
+    for (uint64_t i = 0; i < n_lanes; i++)
+        connect_to(&lanes[i], &to);
+    began = now_ns();
+    for (uint64_t i = 0; i < n_lanes && to_begin > 0; i++)
+        begin(&lanes[i]);
+    while (done < requests) {
+        int n = epoll_wait(epoll_fd, events, BATCH, -1);
+
+        for (int i = 0; i < n; i++)
+            on_event(events[i].data.ptr);
+    }
+    print(requests, now_ns() - began);
+    return 0;
+}
