@@ -127,24 +127,28 @@ def measure_lag(rig, p50_goal, p95_goal):
 
 # ---- memory, and many at once ----
 
-def measure_memory(rig, idle_kb):
+def measure_memory(rig):
     server = rig.servers["scout"]
-    pss, links = b.pss_kb(b.all_pids(server)), b.counter(server, "syncer_pod_connections_open")
-    b.figure(f"pss_{rig.n}_pods", pss / 1024, "MB", "<=24", connections=links)
-    b.figure("pss_a_pod_and_worker", (pss - idle_kb) / rig.n / len(server.workers()), "KB", "<=75",
-             a_connection=(pss - idle_kb) / links)
+    b.figure(f"pss_{rig.n}_pods_loaded", b.pss_kb(b.all_pids(server)) / 1024, "MB", "<=24",
+             connections=b.counter(server, "syncer_pod_connections_open"))
 
 
-def idle_kb(rig, folder):
-    """The same processes with pods that take no connection."""
-    config = {**rig.pods.config(), "log_level": "error"}
-    config["static"] = [{**pod, "port": 1} for pod in config["static"]]
-    server = b.syncer.Syncer(f"{folder}/idle", rig.block.address(251), config)
+def pss_kb(rig, folder, pods):
+    """Of all processes with these pods, before any check."""
+    server = b.syncer.Syncer(f"{folder}/pss-{len(pods)}", rig.block.address(251),
+                             {**rig.pods.config(), **b.PATIENT, "static": [pod.entry() for pod in pods]})
     try:
         server.start()
-        return b.pss_kb(b.all_pids(server))
+        b.warm(server, pods)
+        return b.pss_kb(b.all_pids(server)), len(server.workers())
     finally:
         server.close()
+
+
+def measure_memory_a_pod(rig, folder):
+    few = rig.n // 4
+    (less, _), (more, workers) = pss_kb(rig, folder, rig.pods.pods[:few]), pss_kb(rig, folder, rig.pods.pods)
+    b.figure("pss_a_pod_and_worker", (more - less) / (rig.n - few) / workers, "KB", "<=75")
 
 
 def measure_many(rig, folder, clients=64, checks=1280):
@@ -172,12 +176,12 @@ def main():
         for n, p50_goal, p95_goal in ((8, 20, 35), (32, 10, 20)):
             rig = Rig(folder, issuer, n)
             try:
-                idle = idle_kb(rig, folder) if n == 32 else 0
                 if n == 32:
+                    measure_memory_a_pod(rig, folder)
                     measure_many(rig, folder)
                 measure_present(rig)
                 if n == 32:
-                    measure_memory(rig, idle)
+                    measure_memory(rig)
                 measure_lag(rig, p50_goal, p95_goal)
             finally:
                 rig.close()

@@ -140,5 +140,11 @@ def counter(server, family):
                if re.match(rf"{family}(\{{| )", line))
 
 
+def warm(server, pods):
+    """Waits until each worker has a connection to each pod: it accepts before, if they are many."""
+    wanted = len(server.workers()) * len(pods)
+    proc.wait_until(lambda: counter(server, "syncer_pod_connections_open") >= wanted, 60, 0.1, "not all pods were connected to")
+
+
 def median(values):
     return statistics.median(values)

@@ -33,6 +33,7 @@ def measure_cpu(folder, issuer, n, checks, probe_goal, check_goal):
     server = b.syncer.Syncer(f"{folder}/syncer-{n}", pods.block.address(253), {**pods.config(), **b.PATIENT})
     try:
         server.start()
+        b.warm(server, pods.pods)
         b.checks(server, 1, checks // 10)
         got = [pair(server, pods, checks) for _ in range(PAIRS)]
     finally:
