@@ -46,21 +46,29 @@ static enum http_progress take_status_line(struct http_response *resp, const cha
     return HTTP_MORE;
 }
 
+#define LITERAL(text) (text), sizeof(text) - 1
+
+/* Most names differ in length already. */
+static bool is_named(const char *data, const struct http_field *field, const char *lower, size_t len)
+{
+    return field->name.len == len && http_name_is(data, field->name, lower);
+}
+
 static enum http_progress take_field(struct http_response *resp, const char *data, struct slice line)
 {
     struct http_field field;
 
     if (!http_parse_field(data, line, &field))
         return bad(resp, "bad header line");
-    if (http_name_is(data, field.name, "content-length")) {
+    if (is_named(data, &field, LITERAL("content-length"))) {
         if (resp->has_length)
             return bad(resp, "two Content-Length headers");
         if (http_parse_length(data + field.value.off, field.value.len, &resp->content_length) != 0)
             return bad(resp, "bad Content-Length");
         resp->has_length = true;
-    } else if (http_name_is(data, field.name, "transfer-encoding")) {
+    } else if (is_named(data, &field, LITERAL("transfer-encoding"))) {
         resp->coding = http_coding_add(resp->coding, data, field.value);
-    } else if (http_name_is(data, field.name, "connection") && http_list_has(data, field.value, "close")) {
+    } else if (is_named(data, &field, LITERAL("connection")) && http_list_has(data, field.value, "close")) {
         resp->keep_alive = false;
     }
     return HTTP_MORE;
@@ -112,22 +120,31 @@ static enum http_progress take_line(struct http_response *resp, const char *data
     return resp->status < 200 ? end_interim(resp) : end_head(resp);
 }
 
+/* The line that ends with the LF at `lf`: its length without CR LF. False if a CR or the LF stands alone. */
+static bool take_eol(const char *data, uint32_t lf, struct slice *line)
+{
+    if (lf == line->off || data[lf - 1] != '\r')
+        return false;
+    line->len = lf - 1 - line->off;
+    return !memchr(data + line->off, '\r', line->len);
+}
+
 /* Reads head lines from `data`, which begins with this head's first byte. *used tells of an interim head that is over:
  * then scanned is 0 again. */
 static enum http_progress read_head(struct http_response *resp, const char *data, size_t len, size_t *used)
 {
-    while (resp->scanned < len) {
-        uint32_t at = resp->scanned++;
-        char before = at > resp->line_start ? data[at - 1] : '\0';
-        struct slice line;
+    uint32_t end = len < HTTP_RESPONSE_MAX_HEAD_BYTES ? (uint32_t)len : HTTP_RESPONSE_MAX_HEAD_BYTES;
 
-        if (at >= HTTP_RESPONSE_MAX_HEAD_BYTES)
-            return bad(resp, "header larger than the limit");
-        if ((data[at] == '\n') != (before == '\r'))
+    while (resp->scanned < end) {
+        const char *lf = memchr(data + resp->scanned, '\n', end - resp->scanned);
+        uint32_t at = lf ? (uint32_t)(lf - data) : end;
+        struct slice line = {.off = resp->line_start};
+
+        resp->scanned = lf ? at + 1 : end;
+        if (!lf)
+            break;
+        if (!take_eol(data, at, &line))
             return bad(resp, "CR or LF alone in the header");
-        if (data[at] != '\n')
-            continue;
-        line = (struct slice){.off = resp->line_start, .len = at - 1 - resp->line_start};
         resp->line_start = resp->scanned;
         if (take_line(resp, data, line) == HTTP_BAD)
             return HTTP_BAD;
@@ -136,7 +153,7 @@ static enum http_progress read_head(struct http_response *resp, const char *data
             return HTTP_MORE;
         }
     }
-    return HTTP_MORE;
+    return len > HTTP_RESPONSE_MAX_HEAD_BYTES ? bad(resp, "header larger than the limit") : HTTP_MORE;
 }
 
 enum http_progress http_response_parse(struct http_response *resp, const char *data, size_t len, size_t *used)
