@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <syncer/base/macros.h>
 #include <syncer/base/must.h>
@@ -124,6 +125,7 @@ bool link_begin(struct link *link)
     struct err err;
 
     link->refused = memory_refused();
+    link->ssl = NULL;
     link->error[0] = '\0'; /* the names stay: a resumed session shows no certificate again */
     if (link_hub_join(link, &err) < 0) {
         link->events->on_open(link, LINK_NO_RESOURCES, err.text);
@@ -237,12 +239,21 @@ void link_close(struct link *link)
     link->state = LINK_CLOSED;
 }
 
+/* From the first answer on. What comes before it may be session tickets, which libcurl must see to keep them. */
+static void take_tls(struct link *link)
+{
+    if (link->hub->settings.tls && !link->ssl)
+        link->ssl = link_tls_take(link->easy, link->io.fd);
+}
+
 ssize_t link_send(struct link *link, const void *data, size_t len)
 {
     size_t sent = 0;
     CURLcode code;
 
     must(link->state == LINK_OPEN);
+    if (link->ssl)
+        return link_tls_send(link->ssl, data, len);
     code = curl_easy_send(link->easy, data, len, &sent);
     if (code == CURLE_OK)
         return (ssize_t)sent;
@@ -255,8 +266,27 @@ ssize_t link_recv(struct link *link, void *buf, size_t room)
     CURLcode code;
 
     must(link->state == LINK_OPEN);
+    if (link->ssl)
+        return link_tls_recv(link->ssl, buf, room);
     code = curl_easy_recv(link->easy, buf, room, &got);
+    if (code == CURLE_OK && got > 0)
+        take_tls(link);
     if (code == CURLE_OK)
         return (ssize_t)got;
     return code == CURLE_AGAIN ? LINK_AGAIN : LINK_ENDED;
+}
+
+bool link_is_silent(const struct link *link)
+{
+    char byte;
+
+    must(link->state == LINK_OPEN);
+    if (link->ssl ? SSL_has_pending(link->ssl) : link->hub->settings.tls)
+        return false;
+    return recv(link->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+bool link_has_read_ahead(const struct link *link)
+{
+    return link->ssl && SSL_has_pending(link->ssl);
 }

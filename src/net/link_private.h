@@ -8,6 +8,7 @@
 #include <syncer/net/curl_loop.h>
 #include <syncer/net/link.h>
 
+#include "link_tls.h"
 #include "trust_curl.h"
 
 enum link_state { LINK_CLOSED, LINK_QUEUED, LINK_CONNECTING, LINK_OPEN };
@@ -38,6 +39,7 @@ struct link {
     const struct link_events *events;
     void *owner;
     CURL *easy;
+    SSL *ssl; /* once the connection has carried an answer; libcurl's */
     struct curl_slist *connect_to;
     struct trust_use trust;
     uint64_t refused; /* memory_refused() when it began to connect */

@@ -20,6 +20,8 @@ src_net_libnet_a_SOURCES = \
 	src/net/link.c \
 	src/net/link_hub.c \
 	src/net/link_private.h \
+	src/net/link_tls.c \
+	src/net/link_tls.h \
 	src/net/listen.c \
 	src/net/memory.c \
 	src/net/openssl_error.c \

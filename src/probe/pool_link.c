@@ -222,7 +222,8 @@ static void resend(struct pool_link *pl)
     break_link(pl, PROBE_NONE, NULL);
 }
 
-static void exchange_done(struct pool_link *pl, bool surplus)
+/* `behind`: bytes that follow the answer, or how its connection has ended; LINK_AGAIN = nothing has come. */
+static void exchange_done(struct pool_link *pl, ssize_t behind)
 {
     struct probe *probe = pl->probe;
     struct pool_pod *pod = pl->pod;
@@ -230,9 +231,9 @@ static void exchange_done(struct pool_link *pl, bool surplus)
     bool asked = pl->sent == pl->text->len, keep;
 
     pool_pod_hold(pod);
-    if (surplus)
+    if (behind > 0)
         note_unasked(pod);
-    keep = pl->response.keep_alive && is_trusted(pod) && asked && !pod->gone;
+    keep = pl->response.keep_alive && behind == LINK_AGAIN && is_trusted(pod) && asked && !pod->gone;
     /* A refusal may come early; nothing else that comes before the whole question says anything about its token. */
     if (!asked && probe_outcome_of(status) != PROBE_STATUS) {
         break_link(pl, PROBE_BROKEN, "an answer came before the question was sent");
@@ -269,7 +270,7 @@ static void exchange_done(struct pool_link *pl, bool surplus)
 static void exchange_ended(struct pool_link *pl, bool fin)
 {
     if (fin && pl->answered && http_response_end(&pl->response) == HTTP_DONE) {
-        exchange_done(pl, false);
+        exchange_done(pl, 0);
     } else if (pl->kept && !pl->answered) {
         resend(pl);
     } else {
@@ -277,6 +278,14 @@ static void exchange_ended(struct pool_link *pl, bool fin)
                    pl->answered ? "the connection ended in the middle of an answer"
                                 : "the connection ended before an answer");
     }
+}
+
+/* What had come together with the answer's last bytes: no event will tell of it. */
+static ssize_t read_behind(struct pool_link *pl)
+{
+    struct pool *pool = pl->pod->pool;
+
+    return link_has_read_ahead(pl->link) ? link_recv(pl->link, pool->recv, sizeof(pool->recv)) : LINK_AGAIN;
 }
 
 /* Bytes of an answer. True if the exchange goes on. */
@@ -292,7 +301,7 @@ static bool feed(struct pool_link *pl, const char *data, size_t len)
     }
     switch (pl->head.failed ? HTTP_BAD : http_response_parse(&pl->response, data, len, &used)) {
     case HTTP_DONE:
-        exchange_done(pl, used < len);
+        exchange_done(pl, used < len ? (ssize_t)(len - used) : read_behind(pl));
         return false;
     case HTTP_MORE:
         break;
@@ -345,8 +354,11 @@ static void busy_event(struct pool_link *pl)
 static bool check_idle(struct pool_link *pl)
 {
     struct pool_pod *pod = pl->pod;
-    ssize_t n = link_recv(pl->link, pod->pool->recv, sizeof(pod->pool->recv));
+    ssize_t n;
 
+    if (link_is_silent(pl->link))
+        return true;
+    n = link_recv(pl->link, pod->pool->recv, sizeof(pod->pool->recv));
     if (n == LINK_AGAIN)
         return true;
     pool_pod_hold(pod);

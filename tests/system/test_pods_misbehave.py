@@ -231,6 +231,18 @@ def test_surplus_bytes_with_the_answer(t):
     assert fake["code"] in (0, 401), fake
 
 
+def test_a_surplus_record_with_the_answer(t):
+    """TLS has it read by then, so no event of the socket tells of it: it is seen all the same, before another question."""
+    pods = t.cluster(2, one_process=True)
+    pods.put("t")
+    fake = t.fake(pods, fakepod.surplus_record(OK))
+    server = t.syncer(pods, [fake], workers=1, **{**TIMED, "retries": 0})
+    for _ in range(2):
+        assert server.check("t", "gw-1").pods == "1/2"
+    proc.wait_until(lambda: "syncer_pod_connections_unasked_total 1" in server.get("/metrics").body.decode(),
+                    why="nobody has seen the surplus")
+
+
 def test_surplus_bytes_on_an_idle_connection(t):
     pods = t.cluster(2, one_process=True)
     pods.put("t")

@@ -78,4 +78,11 @@ ssize_t link_send(struct link *link, const void *data, size_t len);
 /* Bytes read, 0 = the pod has ended it (FIN, close_notify), LINK_AGAIN or LINK_ENDED. */
 ssize_t link_recv(struct link *link, void *buf, size_t room);
 
+/* Nothing at all has come that was not read: link_recv() would say LINK_AGAIN, at a higher price. False says nothing. */
+bool link_is_silent(const struct link *link);
+
+/* Bytes have been taken from the socket that link_recv() has not given yet, of which no event will tell. They need be no
+ * bytes for us. */
+bool link_has_read_ahead(const struct link *link);
+
 #endif

@@ -34,6 +34,13 @@ class Link:
     def send(self, data):
         self.sock.sendall(data)
 
+    def send_together(self, *parts):
+        """Each a TLS record of its own, all in one segment."""
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        for part in parts:
+            self.send(part)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
     def until_closed(self):
         """Waits for the other side to close."""
         while self.sock.recv(65536):
@@ -113,6 +120,16 @@ def surplus_when_told(data):
                 link.pod.go.clear()
                 link.send(data)
                 link.pod.sent.set()
+    return serve
+
+
+def surplus_record(data):
+    """Answers well, from the second question of a connection on with more in the same segment, in a TLS record of its own."""
+    def serve(link):
+        if link.request():
+            link.send(answer(401))
+        while link.request():
+            link.send_together(answer(401), data)
     return serve
 
 

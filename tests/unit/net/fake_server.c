@@ -152,6 +152,11 @@ void fake_close_notify(struct fake_conn *conn)
     SSL_shutdown(conn->ssl);
 }
 
+void fake_ticket(struct fake_conn *conn)
+{
+    SSL_new_session_ticket(conn->ssl);
+}
+
 void fake_write(struct fake_conn *conn, const char *text)
 {
     fake_write_bytes(conn, text, strlen(text));

@@ -60,6 +60,8 @@ void fake_write(struct fake_conn *conn, const char *text);
 void fake_write_bytes(struct fake_conn *conn, const void *data, size_t len);
 /* TLS: says close_notify and leaves the connection open. */
 void fake_close_notify(struct fake_conn *conn);
+/* TLS 1.3: one more session ticket goes out with the next write. */
+void fake_ticket(struct fake_conn *conn);
 /* Waits until the test says so. */
 void fake_await_go(struct fake_conn *conn);
 /* Waits for the other side's end. */

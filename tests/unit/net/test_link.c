@@ -354,6 +354,117 @@ Test(link, surplus_stays_with_its_answer)
     cr_expect_eq(link_recv(pod, rest, sizeof(rest)), 9); /* one record: no event would tell of it */
 }
 
+/* Waits, without reading, for what makes up the records of `a` and `b` under TLS 1.3: a head of 5, a type, a tag of 16. */
+static void await_records(const char *a, const char *b)
+{
+    ssize_t wanted = (ssize_t)(strlen(a) + strlen(b) + 2 * (5 + 1 + 16)), n = 0;
+    char bytes[256];
+
+    while (n < wanted)
+        n = recv(fd_of_connection(), bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+    cr_assert_eq(n, wanted);
+}
+
+static void two_records(struct fake_conn *conn)
+{
+    while (fake_read_head(conn)) {
+        fake_write(conn, "answer");
+        if (conn->seen->requests > 1)
+            fake_write(conn, "more");
+    }
+}
+
+Test(link, a_record_behind_the_answer_is_told_of)
+{
+    char buf[64];
+
+    serve_well(0, two_records);
+    cr_assert_eq(open_pod(), LINK_OK);
+    say(QUESTION);
+    expect_bytes("answer");
+    cr_expect(link_is_silent(pod) && !link_has_read_ahead(pod));
+    say(QUESTION);
+    await_records("answer", "more");
+    cr_expect_not(link_is_silent(pod));
+    cr_assert_eq(link_recv(pod, buf, sizeof(buf)), 6);
+    cr_expect(link_has_read_ahead(pod)); /* the socket is empty */
+    cr_expect_not(link_is_silent(pod));
+    cr_expect_eq(link_recv(pod, buf, sizeof(buf)), 4);
+    cr_expect(link_is_silent(pod) && !link_has_read_ahead(pod));
+}
+
+static void answers_and_ends(struct fake_conn *conn)
+{
+    fake_read_head(conn);
+    fake_write(conn, "answer");
+    fake_read_head(conn);
+    fake_write(conn, "answer");
+    fake_close_notify(conn);
+    fake_await_end(conn);
+}
+
+Test(link, an_end_behind_the_answer_is_told_of)
+{
+    char buf[64];
+
+    serve_well(0, answers_and_ends);
+    cr_assert_eq(open_pod(), LINK_OK);
+    say(QUESTION);
+    expect_bytes("answer");
+    say(QUESTION);
+    await_records("answer", "!!"); /* an alert is two bytes */
+    cr_assert_eq(link_recv(pod, buf, sizeof(buf)), 6);
+    cr_expect(link_has_read_ahead(pod));
+    cr_expect_eq(link_recv(pod, buf, sizeof(buf)), 0);
+}
+
+static void late_ticket(struct fake_conn *conn)
+{
+    while (fake_read_head(conn)) {
+        fake_ticket(conn);
+        fake_write(conn, "answer");
+    }
+}
+
+Test(link, a_late_session_ticket_is_no_byte)
+{
+    char byte;
+
+    serve_well(0, late_ticket);
+    cr_assert_eq(open_pod(), LINK_OK);
+    for (int i = 0; i < 3; i++) {
+        say(QUESTION);
+        expect_bytes("answer");
+        cr_expect_eq(link_recv(pod, &byte, 1), LINK_AGAIN);
+        cr_expect(link_is_silent(pod));
+    }
+}
+
+static void goes(struct fake_conn *conn)
+{
+    fake_read_head(conn);
+    fake_write(conn, "answer");
+    fake_await_go(conn);
+}
+
+/* A write that meets a reset must not raise SIGPIPE. */
+Test(link, sends_to_one_that_has_gone)
+{
+    char byte;
+    ssize_t n = 0;
+
+    serve_well(0, goes);
+    cr_assert_eq(open_pod(), LINK_OK);
+    say(QUESTION);
+    expect_bytes("answer");
+    cr_expect_eq(link_recv(pod, &byte, 1), LINK_AGAIN);
+    fake_server_go(&server);
+    while (await_recv(&byte, 1) != 0)
+        ;
+    while (n != LINK_ENDED)
+        n = link_send(pod, QUESTION, strlen(QUESTION));
+}
+
 /* The first byte comes with the handshake's end, before anything was asked. */
 static void too_eager(struct fake_conn *conn)
 {
