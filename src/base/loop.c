@@ -33,6 +33,7 @@ struct loop {
     bool in_turn, stopping;
     bool coarse; /* the kernel, or a filter before it, has no epoll_pwait2 */
     int64_t now_ns;
+    int64_t woke_ns, held_ns;          /* when this turn's wait ended; what the turn before took from there on */
     struct loop_timer *timers[ORDERS]; /* tops of the heaps */
     struct loop_task posted;           /* ring; the anchor is no task itself */
     void (*hook)(void *arg);
@@ -247,25 +248,24 @@ static int fetch(struct loop *loop, int64_t ns, struct err *err)
 
 /* --- turns --- */
 
-/* How long this turn may wait for events, -1 for ever. */
-static int64_t time_to_wait(const struct loop *loop, int64_t max_wait_ns)
+/* How long this turn may wait for events, -1 for ever. *now: the time, or -1 where it need not be known. */
+static int64_t time_to_wait(const struct loop *loop, int64_t max_wait_ns, int64_t *now)
 {
     int64_t wait = max_wait_ns;
-    int64_t now = -1;
 
+    *now = -1;
     if (!ring_is_empty(&loop->posted))
         return 0;
+    *now = clock_now_ns();
     for (size_t i = 0; i < ORDERS; i++) {
         const struct loop_timer *first = loop->timers[i];
 
         if (!first)
             continue;
-        if (now < 0)
-            now = clock_now_ns();
-        if (first->due_ns <= now)
+        if (first->due_ns <= *now)
             return 0;
-        if (wait < 0 || first->due_ns - now < wait)
-            wait = first->due_ns - now;
+        if (wait < 0 || first->due_ns - *now < wait)
+            wait = first->due_ns - *now;
     }
     return wait;
 }
@@ -275,11 +275,15 @@ static int64_t time_to_wait(const struct loop *loop, int64_t max_wait_ns)
  * where no timer would run anyway. */
 static int run_events(struct loop *loop, int64_t max_wait_ns, struct err *err)
 {
+    int64_t ended, wait = time_to_wait(loop, max_wait_ns, &ended);
     bool full;
 
-    if (fetch(loop, time_to_wait(loop, max_wait_ns), err) != 0)
+    if (fetch(loop, wait, err) != 0)
         return -1;
     loop->now_ns = clock_now_ns();
+    if (loop->woke_ns > 0)
+        loop->held_ns = (ended < 0 ? loop->now_ns : ended) - loop->woke_ns;
+    loop->woke_ns = loop->now_ns;
     for (int fetches = 1; fetches < MAX_FETCHES; fetches++) {
         full = loop->n_events == BATCH;
         if (loop->n_events > 0) {
@@ -335,6 +339,11 @@ void loop_stop(struct loop *loop)
 int64_t loop_now_ns(const struct loop *loop)
 {
     return loop->now_ns;
+}
+
+int64_t loop_held_ns(const struct loop *loop)
+{
+    return loop->held_ns;
 }
 
 void loop_set_turn_hook(struct loop *loop, void (*hook)(void *arg), void *arg)

@@ -85,8 +85,13 @@ static void on_signal(struct signals *signals, int signo)
 
 static void turn_end(void *arg)
 {
+    const struct master *master = arg;
+    int64_t held = loop_held_ns(master->loop);
+
     supervisor_look(arg);
     log_flush();
+    if (held > 0)
+        scoreboard_observe(master->board, HISTOGRAM_MASTER_TURN, held);
 }
 
 static int make_shared(struct master *master, const struct conf *conf, struct err *err)

@@ -231,8 +231,10 @@ static void on_log_due(struct loop_timer *timer)
 static void turn_end(void *arg)
 {
     struct worker *worker = arg;
-    int64_t again = log_flush_lazily(loop_now_ns(worker->loop));
+    int64_t again = log_flush_lazily(loop_now_ns(worker->loop)), held = loop_held_ns(worker->loop);
 
+    if (held > 0)
+        scoreboard_observe(worker->board, HISTOGRAM_WORKER_TURN, held);
     if (again != 0 && !worker->log.set)
         loop_timer_set(&worker->log, again);
 }

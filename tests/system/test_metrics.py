@@ -66,6 +66,7 @@ def test_the_program_itself_shows(t):
     assert m['syncer_scrapes_total{result="ok"}'] == 1
     assert len([k for k in m if k.startswith("syncer_build_info{version=")]) == 1
     assert m["syncer_connections_open"] >= 1
+    assert m["syncer_worker_turn_seconds_count"] > 0 and m["syncer_master_turn_seconds_count"] > 0
     pids = [server.process.pid, *server.workers()]
     assert m["process_cpu_seconds_total"] > 0 and m["process_max_fds"] >= 3 * 256
     if not any("asan" in open(f"/proc/{pid}/maps").read() for pid in pids):

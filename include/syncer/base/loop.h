@@ -68,6 +68,9 @@ void loop_stop(struct loop *loop);
 /* The time as read when this turn's events, then its timers, began. Cheap. */
 int64_t loop_now_ns(const struct loop *loop);
 
+/* How long the turn before this one took, its wait aside: by the clock, so with what the scheduler took. 0 = there was none. */
+int64_t loop_held_ns(const struct loop *loop);
+
 /* Called at the end of each turn, before waiting. One hook a loop; NULL to take it out. */
 void loop_set_turn_hook(struct loop *loop, void (*hook)(void *arg), void *arg);
 

@@ -184,3 +184,53 @@ Test(loop, waits_no_shorter_than_asked)
     cr_assert_geq(clock_now_ns(), due);
     loop_free(loop);
 }
+
+/* ---- how long turns are ---- */
+
+#define HELD_NS (3 * NS_PER_MS)
+#define WAITED_NS (20 * NS_PER_MS)
+
+static void hold(void)
+{
+    int64_t end = clock_now_ns() + HELD_NS;
+
+    while (clock_now_ns() < end)
+        ;
+}
+
+static void on_due_hold(struct loop_timer *timer)
+{
+    (void)timer;
+    hold();
+}
+
+static void on_task_hold(struct loop_task *task)
+{
+    (void)task;
+    hold();
+}
+
+/* A turn that holds the loop, one that waits, and one that has nothing to wait for: times from above and below only. */
+Test(loop, a_turn_is_measured_without_its_wait)
+{
+    struct loop *loop = loop_new(NULL);
+    struct loop_task task = {.run = on_task_hold};
+    struct loop_timer timer;
+    int64_t began, held;
+
+    loop_timer_init(&timer, loop, LOOP_EARLY, on_due_hold);
+    loop_timer_set(&timer, 0);
+    began = clock_now_ns();
+    cr_assert_eq(loop_turn(loop, 0, NULL), 0);
+    cr_expect_eq(loop_held_ns(loop), 0);
+    loop_timer_set(&timer, clock_now_ns() + WAITED_NS);
+    cr_assert_eq(loop_turn(loop, -1, NULL), 0);
+    held = loop_held_ns(loop);
+    cr_expect(held >= HELD_NS && held <= clock_now_ns() - began - WAITED_NS, "%jd", (intmax_t)held);
+    loop_task_post(loop, &task);
+    cr_assert_eq(loop_turn(loop, -1, NULL), 0);
+    cr_expect(loop_held_ns(loop) >= HELD_NS && loop_held_ns(loop) <= clock_now_ns() - began - WAITED_NS);
+    cr_assert_eq(loop_turn(loop, 0, NULL), 0);
+    cr_expect_geq(loop_held_ns(loop), HELD_NS);
+    loop_free(loop);
+}
