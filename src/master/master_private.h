@@ -174,6 +174,7 @@ struct master {
     uint64_t reloads;         /* begun, whatever came of them */
     uint64_t generations;
     struct slot slots[SLOTS];
+    bool none_told;  /* the log says that no child is left */
     bool ever_ready; /* a child was, once: from then on a lonely one need not wait for the pods */
     struct loop_timer beat;
     int64_t beat_due_ns, beat_every_ns;

@@ -65,6 +65,7 @@ static void obey(struct slot *slot, const struct control_message *message)
     } else if (message->kind == CONTROL_READY && slot->state == SLOT_STARTING) {
         slot->state = SLOT_READY;
         master->ever_ready = true;
+        master->none_told = false;
         log_info("worker is ready", LOG_INT("worker", slot->pid), LOG_INT("generation", slot->generation),
                  LOG_INT("ms", (loop_now_ns(master->loop) - slot->started_ns) / NS_PER_MS));
         reload_child_ready(master);
@@ -139,6 +140,15 @@ void slots_retire(struct master *master, uint64_t generation)
 
 /* ---- filling ---- */
 
+/* Once, until there is one again. */
+static void tell_if_none_serves(struct master *master)
+{
+    if (master->none_told || slots_count(master, 0, SLOT_READY) + slots_count(master, 0, SLOT_STARTING) > 0)
+        return;
+    master->none_told = true;
+    log_error("no worker is left: nothing is served until one can start");
+}
+
 static void back_off(struct slot *slot, bool was_ready, int64_t lived_ns)
 {
     int64_t wait = backoff_next(&slot->backoff, was_ready, lived_ns);
@@ -149,6 +159,7 @@ static void back_off(struct slot *slot, bool was_ready, int64_t lived_ns)
     slot->state = SLOT_BACKOFF;
     loop_timer_set(&slot->retry, loop_now_ns(slot->master->loop) + wait);
     log_warn("worker starts again later", LOG_INT("ms", wait / NS_PER_MS));
+    tell_if_none_serves(slot->master);
 }
 
 static void start(struct slot *slot, const struct setup *setup)
