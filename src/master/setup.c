@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include <syncer/base/fd.h>
 #include <syncer/net/listen.h>
@@ -23,6 +24,9 @@
 #define LINK_KB 50u
 #define LINK_FDS 2u /* a kept connection, and another one under load */
 #define SPARE_FDS 64u
+
+#define IN_USE_WAIT_NS (2 * NS_PER_S)
+#define IN_USE_PAUSE_NS (20 * NS_PER_MS)
 #define USER_AGENT "syncer/" PACKAGE_VERSION " (linux)"
 
 /* ---- how many workers ---- */
@@ -63,6 +67,25 @@ static struct setup_listener *find(struct setup *setup, const char *address)
     return NULL;
 }
 
+/* At a start, workers of a master that has just died may still hold the address: they let go of it in an instant, unless the
+ * machine is busy. A reload must not wait. */
+static int open_new(const struct setup *setup, const char *address, bool *in_use, struct err *err)
+{
+    int64_t end = clock_now_ns() + IN_USE_WAIT_NS;
+    struct timespec pause = {.tv_nsec = IN_USE_PAUSE_NS};
+    int fd = listen_open(address, in_use, err);
+
+    if (fd >= 0 || !*in_use || setup->master->current)
+        return fd;
+    log_warn("address in use: trying again", LOG_STR("address", address), LOG_INT("ms", IN_USE_WAIT_NS / NS_PER_MS));
+    log_flush();
+    while (fd < 0 && *in_use && clock_now_ns() < end) {
+        nanosleep(&pause, NULL);
+        fd = listen_open(address, in_use, err);
+    }
+    return fd;
+}
+
 /* A socket that the setup in force has is taken over, so that no connection in its queue is lost. */
 static int open_listener(struct setup *setup, struct setup *current, const char *address, int *exit_code,
                          struct err *err)
@@ -76,7 +99,7 @@ static int open_listener(struct setup *setup, struct setup *current, const char 
         return err_set(err, "%s is there twice", address);
     memcpy(mine->address, address, strlen(address) + 1);
     mine->borrowed = old != NULL;
-    mine->fd = old ? old->fd : listen_open(address, &in_use, err);
+    mine->fd = old ? old->fd : open_new(setup, address, &in_use, err);
     if (mine->fd < 0) {
         *exit_code = in_use ? EX_UNAVAILABLE : EX_OSERR;
         return -1;

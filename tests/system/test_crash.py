@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import signal
+import socket
 import sys
 import time
 
@@ -195,6 +196,18 @@ def test_a_new_master_takes_over_at_once(t):
         proc.wait_until(lambda: not any(map(proc.alive, workers)), 15, why="old workers stay")
         assert os.path.exists(path), "the old ones took the new one's socket away"
         assert syncer.stop() == 0 and not os.path.exists(path)
+
+
+def test_an_address_that_is_still_in_use_is_waited_for(t):
+    pods = t.cluster(1)
+    pods.put("t")
+    syncer = t.syncer(pods, start=False)
+    with socket.create_server((syncer.address, syncer.port)):
+        with open(syncer.log_path, "ab") as log:
+            syncer.process = proc.spawn([syncer.binary, "-c", syncer.config_path], stderr=log, cwd=syncer.folder)
+        wait_log(syncer, "address in use: trying again")
+    proc.wait_connect((syncer.address, syncer.port), process=syncer.process)
+    proc.wait_until(lambda: syncer.check("t").verdict == "Synced")
 
 
 def test_a_looping_worker_does_not_outlive_its_master_for_long(t):
