@@ -3,6 +3,7 @@
 """The life of the processes: start, reload, crash, hang, end. Nothing may be lost beyond a killed worker's own requests, and
 nothing may be left behind."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -154,6 +155,29 @@ def test_listeners_come_and_go(t):
     assert not os.path.exists(path) and syncer.check("t").verdict == "Synced"
 
 
+@tap.limit(180)
+def test_a_storm_of_reloads_loses_nothing(t):
+    """50 signals in a second: one reload at a time, and one that began after the last of them."""
+    _, syncer = start(t, shutdown_grace=500)
+    clients = t.keep(Clients(syncer))
+    clients.wait_for(50)
+    began, sent = time.monotonic(), 0
+    while sent < 50:
+        syncer.process.send_signal(signal.SIGHUP)
+        sent += 1
+        proc.wait_until(lambda: time.monotonic() >= began + sent / 50, 5)
+    lines = lambda: re.findall("starting the new workers|reload is done", syncer.log())
+    last = len(lines())  # what a reload that was under way then still says, and the one after it
+    proc.wait_until(lambda: len(lines()) > last and len(lines()) % 2 == 0 and len(syncer.workers()) == 2, 60,
+                    why="the storm does not settle")
+    clients.wait_for(50)
+    clients.stop()
+    assert not clients.lost and not clients.bad, (clients.lost[:5], clients.bad[:5])
+    assert lines() == ["starting the new workers", "reload is done"] * (len(lines()) // 2), "two at a time"
+    status = syncer.get("/v1/status").json()
+    assert status["reloads_ok"] == len(lines()) // 2 <= 50 and status["reloads_failed"] == 0, status
+
+
 def test_signals_during_a_reload_are_one_more(t):
     _, syncer = start(t, shutdown_grace=500)
     for _ in range(20):
@@ -218,6 +242,30 @@ def test_a_reload_waits_for_room_when_nobody_leaves(t):
     for pid in stopped[1] + stopped[2]:
         os.kill(pid, signal.SIGKILL)
     proc.wait_until(lambda: len(syncer.workers()) == 16, 10)
+    assert syncer.check("t").verdict == "Synced"
+
+
+@tap.limit(120)
+def test_a_reload_gives_up_when_no_room_is_made(t):
+    _, syncer = start(t, workers=16, hang_timeout=600000)
+    for n in range(3):
+        serving = [pid for pid in syncer.workers() if not proc.stopped(pid)]
+        if n == 2:
+            break
+        for pid in serving:
+            os.kill(pid, signal.SIGSTOP)  # they won't leave
+        syncer.process.send_signal(signal.SIGHUP)
+        proc.wait_until(lambda: syncer.log().count("reload is done") == n + 1, 20)
+    syncer.process.send_signal(signal.SIGHUP)
+    wait_log(syncer, "keeping the old configuration", 40)
+    line = next(line for line in syncer.log().splitlines() if "keeping the old configuration" in line)
+    assert "there was no room for the new workers: 32 of earlier configurations still finish" in line, line
+    assert "shutdown_grace" in line
+    assert [pid for pid in syncer.workers() if not proc.stopped(pid)] == serving
+    assert syncer.check("t").verdict == "Synced"
+    for pid in set(syncer.workers()) - set(serving):
+        os.kill(pid, signal.SIGKILL)
+    syncer.reload()
     assert syncer.check("t").verdict == "Synced"
 
 
