@@ -4,6 +4,7 @@ SYSTEM_TESTS = \
 	tests/system/test_kubernetes.py \
 	tests/system/test_kubeconfig.py \
 	tests/system/test_life.py \
+	tests/system/test_endure.py \
 	tests/system/test_crash.py \
 	tests/system/test_shortage.py \
 	tests/system/test_admin.py \
