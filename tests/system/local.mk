@@ -61,6 +61,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	tests/system/harness/resolver.py \
 	tests/system/harness/relay.py \
 	tests/system/harness/prometheus.py \
+	tests/system/harness/seccomp.py \
 	tests/system/harness/syncer.py \
 	tests/system/harness/tap.py \
 	contrib/demo \

@@ -3,12 +3,13 @@
 """What init systems get: the unit is one that systemd takes without a word, the sysv script does what the LSB wants of it,
 and as pid 1 of a container syncer ends when told and leaves no zombie."""
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 
-from harness import proc, tap
+from harness import proc, seccomp, tap
 
 SOURCE = os.environ.get("SYNCER_SRCDIR", ".")
 
@@ -47,6 +48,38 @@ def test_systemd_takes_the_unit(t):
     unit = fill("syncer.service", t.folder, **places)
     done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout + done.stderr) == (0, ""), done
+
+
+def test_the_units_filter_of_system_calls(t):
+    """It allows all that syncer does in its life, raising the limit of descriptors too (prlimit64 is in @default), and it is
+    in force: setpriority is not for it."""
+    need("systemd-analyze")
+    if not seccomp.library():
+        raise tap.Skip("libseccomp is not installed")
+    server, places = place(t)
+    with open(server.binary, "rb") as f:
+        if b"__asan_init" in f.read():
+            raise tap.Skip("AddressSanitizer has calls of its own")
+    unit = fill("syncer.service", t.folder, **places)
+    filtered = [sys.executable, os.path.abspath(seccomp.__file__), unit]
+    assert subprocess.run([*filtered, shutil.which("nice"), "true"], timeout=30).returncode == -signal.SIGSYS
+    wrapper = os.path.join(t.folder, "filtered")
+    with open(wrapper, "w") as f:
+        f.write(f'#!/bin/sh\nexec prlimit --nofile=64:4096 {" ".join(filtered)} {server.binary} "$@"\n')
+    os.chmod(wrapper, 0o755)
+    server.binary = wrapper
+    server.start()
+    proc.wait_until(lambda: server.log().count("worker is ready") == 2)
+    for pid in [server.process.pid, *server.workers()]:
+        with open(f"/proc/{pid}/status") as f:
+            assert "Seccomp:\t2\n" in f.read()
+        assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (4096, 4096)
+    assert server.check("nobody-has-this").verdict == "NotSynced"
+    os.kill(server.workers()[0], signal.SIGKILL)
+    proc.wait_until(lambda: server.log().count("worker is ready") == 3, why="it was not replaced")
+    server.reload()
+    assert server.get("/metrics").status == 200 and server.check("nobody-has-this").verdict == "NotSynced"
+    assert server.stop() == 0 and "signal=SYS" not in server.log()
 
 
 class SysV:
