@@ -155,6 +155,27 @@ def test_listeners_come_and_go(t):
     assert not os.path.exists(path) and syncer.check("t").verdict == "Synced"
 
 
+def test_listeners_come_and_go_under_load(t):
+    """What is in the queue of a socket that goes is served; then clients are refused, and nobody is cut off."""
+    _, syncer = start(t, shutdown_grace=500)
+    other = syncer.port + 1
+    both, one = [f"{syncer.address}:{syncer.port}", f"{syncer.address}:{other}"], f"{syncer.address}:{syncer.port}"
+    stay = t.keep(Clients(syncer, 2))
+    for _ in range(3):
+        syncer.write(listen=both)
+        syncer.reload()
+        guests = t.keep(Clients(syncer, 6, port=other))
+        guests.wait_for(50)
+        syncer.write(listen=one)
+        syncer.reload()
+        proc.wait_until(lambda: guests.lost, 10, why="it still listens")
+        guests.stop()
+        assert not guests.bad and all("ConnectionRefused" in e for e in guests.lost), (guests.bad[:5], set(guests.lost))
+    stay.wait_for(50)
+    stay.stop()
+    assert not stay.bad and not stay.lost, (stay.bad[:5], stay.lost[:5])
+
+
 @tap.limit(180)
 def test_a_storm_of_reloads_loses_nothing(t):
     """50 signals in a second: one reload at a time, and one that began after the last of them."""

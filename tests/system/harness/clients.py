@@ -10,8 +10,8 @@ class Clients:
     """Clients on kept connections, which they give up when the answer says `Connection: close`. What is not `Synced` is
     noted in `bad`; a connection that broke in the middle in `lost`."""
 
-    def __init__(self, syncer, n=8, token="t"):
-        self.syncer, self.token, self.stopping = syncer, token, False
+    def __init__(self, syncer, n=8, token="t", port=None):
+        self.syncer, self.token, self.port, self.stopping = syncer, token, port or syncer.port, False
         self.done, self.bad, self.lost, self.lock = 0, [], [], threading.Lock()
         self.threads = [threading.Thread(target=self._run) for _ in range(n)]
         for thread in self.threads:
@@ -21,7 +21,7 @@ class Clients:
         link = None
         while not self.stopping:
             if link is None:
-                link = http.client.HTTPConnection(self.syncer.address, self.syncer.port, timeout=10)
+                link = http.client.HTTPConnection(self.syncer.address, self.port, timeout=10)
             try:
                 link.request("GET", "/v1/synced", headers={"X-Auth-Token": self.token, "X-Nginx-Origin": "-"})
                 answer = link.getresponse()
