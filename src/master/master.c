@@ -33,8 +33,8 @@ static void on_phase_due(struct loop_timer *timer)
 
     if (master->phase == MASTER_DRAINING) {
         master->phase = MASTER_STOPPING;
+        setup_close_listeners(master->current); /* first: see setup_commit() */
         slots_send(master, 0, CONTROL_STOP);
-        setup_close_listeners(master->current);
         loop_timer_set(timer,
                        loop_now_ns(master->loop) + master->current->conf.shutdown_grace_ms * NS_PER_MS + KILL_AFTER_NS);
     } else {

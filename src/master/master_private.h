@@ -213,7 +213,8 @@ void setup_free(struct setup *setup);
 void setup_tell_size(struct setup *setup);
 /* Its sockets, but those that belong to another one. Idempotent. */
 void setup_close_listeners(struct setup *setup);
-/* `next` goes into force: sockets that both have become its own, the rest of `old` is closed. */
+/* `next` goes into force: sockets that both have become its own, the rest of `old`'s is closed. Before the workers are told:
+ * the last one of them to let go of a socket empties its queue, and nobody must hold it open beyond that. */
 void setup_commit(struct setup *old, struct setup *next);
 
 /* ---- slots.c ---- */

@@ -45,11 +45,12 @@ static void commit(struct master *master)
     struct setup *old = master->current;
 
     loop_timer_cancel(&master->reload_timer);
+    setup_commit(old, master->next);
     slots_retire(master, old->generation);
     scrape_switch(old, master->next);
     master->current = master->next;
     master->next = NULL;
-    setup_commit(old, master->current);
+    setup_free(old);
     log_configure((enum log_level)master->current->conf.log_level, (enum log_format)master->current->conf.log_format);
     scoreboard_add(master->board, METRIC_RELOADS_OK, 1);
     scoreboard_set(master->board, METRIC_RELOAD_OK, 1);

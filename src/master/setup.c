@@ -229,5 +229,5 @@ void setup_commit(struct setup *old, struct setup *next)
             before->borrowed = true;
         next->listeners[i].borrowed = false;
     }
-    setup_free(old);
+    setup_close_listeners(old);
 }
