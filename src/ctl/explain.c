@@ -91,6 +91,8 @@ static const struct {
      "answer too slowly for connection_timeout: overloaded?"},
     {"broken", "gives no whole HTTP answer: is `port` the gateway's?",
      "give no whole HTTP answer: is `port` the gateway's?"},
+    {"short", "could not be asked: descriptors or memory are out where syncer runs",
+     "could not be asked: descriptors or memory are out where syncer runs"},
     {"cut", "had not answered when the time was over: slow, or a request_deadline that is too short",
      "had not answered when the time was over: slow, or a request_deadline that is too short"},
     {"none", "was not asked before the deadline: syncer is overloaded, or request_deadline too short",
@@ -107,7 +109,7 @@ static void explain_outcome(struct buf *out, const struct peer *peer, bool many)
         if (strcmp(outcomes[i].result, peer->result) != 0)
             continue;
         buf_add_str(out, many ? outcomes[i].many : outcomes[i].one);
-        if (i < 5 && peer->reason[0]) {
+        if (i < 6 && peer->reason[0]) {
             buf_add_str(out, " (");
             term_add(out, peer->reason);
             buf_add_str(out, ")");
