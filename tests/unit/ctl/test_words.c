@@ -47,6 +47,7 @@ Test(words, each_result_has_a_sentence)
         {"down", 0, "pod a has taken no connection for a while", "pods a, b have taken"},
         {"timeout", 0, "pod a answers too slowly", "pods a, b answer too slowly"},
         {"broken", 0, "pod a gives no whole HTTP answer", "pods a, b give no whole"},
+        {"short", 0, "pod a could not be asked", "pods a, b could not be asked"},
         {"cut", 0, "pod a had not answered", "pods a, b had not answered"},
         {"none", 0, "pod a was not asked", "pods a, b were not asked"},
         {"unprotected", 200, "pod a says 200 to any token", "pods a, b say 200 to any token"},
