@@ -10,8 +10,8 @@ import sys
 from harness import proc, tap
 from harness.clients import Clients
 
-RESPAWNS, RELOADS = int(os.environ.get("SYNCER_RESPAWNS", 40)), int(os.environ.get("SYNCER_RELOADS", 8))
-WARM_UP = 5  # reloads with their respawns, before what is compared is first looked at
+RESPAWNS, RELOADS = int(os.environ.get("SYNCER_RESPAWNS", 24)), int(os.environ.get("SYNCER_RELOADS", 6))
+WARM_UP = 3  # reloads with their respawns, before what is compared is first looked at
 MASTER_KB, ALL_KB = 256, 1024  # that the memory may differ by: the heap's own ways
 
 
