@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 
 from harness import proc, tap
 
@@ -128,6 +129,23 @@ def test_who_never_shakes_hands_is_let_go(t):
             try:
                 assert b"HTTP" not in b"".join(iter(lambda: sock.recv(4096), b""))
             except ConnectionResetError:
+                pass
+    until_ready(server, context(t))
+
+
+def test_a_handshake_that_trickles_is_let_go(t):
+    """It has the time of a request, all of it together, however often a byte comes."""
+    _, server = start(t, client_timeout=500, keepalive_timeout=60000)
+    until_ready(server, context(t))
+    hello, pace = client_hello(t), threading.Event()
+    for drip in (hello, hello[:5] * 100):  # well formed, and records that never end
+        with socket.create_connection((server.address, server.port), 5) as sock:
+            try:
+                for i in range(0, len(drip)):
+                    sock.send(drip[i:i + 1])
+                    pace.wait(0.1)
+                raise AssertionError("it was listened to until the end")
+            except (ConnectionResetError, BrokenPipeError):
                 pass
     until_ready(server, context(t))
 
