@@ -23,6 +23,9 @@
 #define MAX_REFUSED ((size_t)2 * MAX_REFUSED_LINGER)
 #define LAST_ACCEPTS 256 /* a socket, when accepting stops */
 
+/* While a door is full and another worker has room, its sockets are left to that one; looked at again after so long. */
+#define FULL_NS (50 * NS_PER_MS)
+
 static void on_connection(struct loop_io *io, uint32_t events);
 
 /* 0, or -1 with errno. */
@@ -64,16 +67,28 @@ static bool stand_back(struct http_server *server)
     return true;
 }
 
+/* Puts it in, unless its door is full and somebody else has room: who came here would be refused. */
+static void put_in_if_useful(struct listener *listener)
+{
+    struct http_server *server = listener->server;
+    const struct http_door *door = listener->door;
+
+    if (door->n_conns >= door->max_connections && server->events->others_have_room &&
+        server->events->others_have_room(server->arg, door)) {
+        if (!server->pause.set)
+            loop_timer_set(&server->pause, loop_now_ns(server->loop) + FULL_NS);
+    } else if (put_in(listener) != 0) {
+        pause_accepting(server);
+    }
+}
+
 void accept_resume(struct loop_timer *timer)
 {
     struct http_server *server = container_of(timer, struct http_server, pause);
 
-    for (struct listener *listener = server->listeners; listener; listener = listener->next) {
-        if (put_in(listener) != 0) {
-            pause_accepting(server);
-            return;
-        }
-    }
+    for (struct listener *listener = server->listeners; listener; listener = listener->next)
+        if (!listener->io.loop)
+            put_in_if_useful(listener);
 }
 
 static void take(const struct listener *listener, struct stream *stream)
@@ -112,9 +127,8 @@ static void on_connection(struct loop_io *io, uint32_t events)
     /* Out and in again moves this worker to the end of the socket's queue, so that connections go around:
      * otherwise the one that comes first in it gets nearly all. */
     loop_io_delete(io);
-    if (put_in(listener) != 0)
-        pause_accepting(server);
     take(listener, &stream);
+    put_in_if_useful(listener);
 }
 
 int http_server_listen(struct http_server *server, int listen_fd, struct http_door *door, struct err *err)

@@ -84,22 +84,42 @@ static void on_accepted(void *arg)
     scoreboard_set(worker->board, METRIC_CONNECTIONS_OPEN, http_server_connections(worker->server));
 }
 
-/* By more than chance. Only those count that accept, of this configuration. */
+/* Does this block's owner accept clients, by the same configuration? */
+static bool is_colleague(const struct worker *worker, uint32_t block)
+{
+    struct scoreboard_owner owner;
+
+    scoreboard_owner(worker->board, block, &owner);
+    return owner.state == SCOREBOARD_READY && owner.generation == worker->heritage.generation;
+}
+
+/* By more than chance. */
 static bool has_enough(void *arg)
 {
     const struct worker *worker = arg;
     uint64_t own = http_server_connections(worker->server), all = 0, workers = 0;
 
     for (uint32_t block = 1; block < scoreboard_blocks(worker->board); block++) {
-        struct scoreboard_owner owner;
-
-        scoreboard_owner(worker->board, block, &owner);
-        if (owner.state != SCOREBOARD_READY || owner.generation != worker->heritage.generation)
+        if (!is_colleague(worker, block))
             continue;
         all += scoreboard_value(worker->board, block, METRIC_CONNECTIONS_OPEN);
         workers++;
     }
     return own * workers > all + all / 16 + SPARE_CLIENTS * workers;
+}
+
+/* What others count has both doors in it: of the admin's nothing can be told. */
+static bool others_have_room(void *arg, const struct http_door *door)
+{
+    const struct worker *worker = arg;
+
+    if (door != &worker->door)
+        return false;
+    for (uint32_t block = 1; block < scoreboard_blocks(worker->board); block++)
+        if (block != worker->heritage.block && is_colleague(worker, block) &&
+            scoreboard_value(worker->board, block, METRIC_CONNECTIONS_OPEN) < door->max_connections)
+            return true;
+    return false;
 }
 
 static void on_refused(void *arg)
@@ -289,6 +309,7 @@ static int make_server(struct worker *worker, struct err *err)
 {
     static const struct http_events events = {.on_accepted = on_accepted,
                                               .has_enough = has_enough,
+                                              .others_have_room = others_have_room,
                                               .on_refused = on_refused,
                                               .on_closed = on_closed,
                                               .on_starved = on_starved,

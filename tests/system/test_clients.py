@@ -63,6 +63,24 @@ def test_who_is_too_many_is_told_at_once(t):
     proc.wait_until(lambda: server.get("/livez").status == 200, why="there is room again")
 
 
+def test_a_full_worker_leaves_clients_to_those_that_have_room(t):
+    server = t.syncer(t.cluster(2, one_process=True), workers=2, max_connections=20)
+    proc.wait_until(lambda: states(server) == ["ready"] * 2)
+    proc.wait_until(lambda: sum(connections_of(server)) == 0)
+    idle = server.workers()[1]
+    with contextlib.ExitStack() as stack:
+        os.kill(idle, signal.SIGSTOP)
+        proc.wait_until(lambda: proc.stopped(idle))
+        for _ in range(20):
+            assert ask(stack.enter_context(connect(server))).startswith(b"HTTP/1.1 200 ")
+        assert sorted(connections_of(server)) == [0, 20]
+        os.kill(idle, signal.SIGCONT)
+        for _ in range(20):
+            assert ask(stack.enter_context(connect(server))).startswith(b"HTTP/1.1 200 "), connections_of(server)
+        assert is_refused(rest(connect(server))), "now all are full"
+    proc.wait_until(lambda: server.get("/livez").status == 200, why="there is room again")
+
+
 def test_too_many_over_tls_are_told_as_well(t):
     pods = t.cluster(2, one_process=True)
     cert, key = t.certs.issued(pods.block.address(253))

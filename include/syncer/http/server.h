@@ -41,6 +41,8 @@ struct http_events {
     /* Asked before each accept: has this process more than its share of the clients of all that accept? Then it leaves the
      * next one to the others for a moment. */
     bool (*has_enough)(void *arg);
+    /* Asked while a door is full: can another process take clients at it? Then they are left to that one. */
+    bool (*others_have_room)(void *arg, const struct http_door *door);
     void (*on_refused)(void *arg); /* beyond max_connections */
     void (*on_closed)(void *arg);
     /* Descriptors or memory are out (an errno): clients wait in the sockets' queues, or a connection was let go. */
