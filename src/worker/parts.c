@@ -97,7 +97,8 @@ static bool is_colleague(const struct worker *worker, uint32_t block)
 static bool has_enough(void *arg)
 {
     const struct worker *worker = arg;
-    uint64_t own = http_server_connections(worker->server), all = 0, workers = 0;
+    uint64_t own = scoreboard_value(worker->board, worker->heritage.block, METRIC_CONNECTIONS_OPEN), all = 0,
+             workers = 0;
 
     for (uint32_t block = 1; block < scoreboard_blocks(worker->board); block++) {
         if (!is_colleague(worker, block))
