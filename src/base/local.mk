@@ -16,6 +16,7 @@ src_base_libbase_a_SOURCES = \
 	include/syncer/base/process.h \
 	include/syncer/base/random.h \
 	include/syncer/base/signals.h \
+	include/syncer/base/siphash.h \
 	include/syncer/base/utf8.h \
 	src/base/addr.c \
 	src/base/buf.c \
@@ -39,6 +40,7 @@ src_base_libbase_a_SOURCES = \
 	src/base/process.c \
 	src/base/random.c \
 	src/base/signals.c \
+	src/base/siphash.c \
 	src/base/timer_heap.c \
 	src/base/timer_heap.h \
 	src/base/utf8.c

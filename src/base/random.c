@@ -15,6 +15,7 @@
 
 #include <syncer/base/must.h>
 #include <syncer/base/random.h>
+#include <syncer/base/siphash.h>
 
 void random_bytes(void *out, size_t n)
 {
@@ -105,4 +106,13 @@ void keyed_hash(const void *data, size_t n, char out[KEYED_HASH_BYTES])
     }
     HMAC(EVP_sha256(), key, sizeof(key), data, n, hash, NULL);
     to_hex(out, hash, (KEYED_HASH_BYTES - 1) / 2);
+}
+
+uint64_t keyed_number(const void *data, size_t n)
+{
+    static uint64_t key[2];
+
+    while ((key[0] | key[1]) == 0)
+        random_bytes(key, sizeof(key));
+    return siphash(key, data, n);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a check. One struct with a state, and one step that is taken whenever something has happened: an answer, a
- * due time, a change of the table. Who asks when is schedule.c's, what an answer is probe.c's; the map is check_private.h.
+ * One check: what it has heard of each peer, when that is enough, and what it comes to. The asking is done by its flight,
+ * which it may share with others; deadline and patience are its own. The map is check_private.h.
  */
 #include <config.h>
 
@@ -11,42 +11,24 @@
 #include <syncer/base/clock.h>
 #include <syncer/base/macros.h>
 #include <syncer/base/must.h>
+#include <syncer/base/random.h>
 
 #include "check_private.h"
-
-/* Probes begun in one turn of the loop for one check: some 10 us each, and other checks wait meanwhile. */
-#define ASK_BATCH 48
-
-/* Until a refresh is asked for again that could not be, because the way to the master was full. */
-#define REFRESH_AGAIN_NS (20 * NS_PER_MS)
 
 /* ---- the end ---- */
 
 static void check_free(struct check *check)
 {
-    loop_timer_cancel(&check->deadline);
-    loop_timer_cancel(&check->wake);
-    loop_task_cancel(check->checker->settings.loop, &check->again);
-    while (check->chunks) {
-        struct peer_chunk *chunk = check->chunks;
+    struct checker *checker = check->checker;
 
-        check->chunks = chunk->next;
-        for (size_t i = 0; i < chunk->n; i++) {
-            probe_cancel(&chunk->peers[i].probe);
-            pool_pod_drop(chunk->peers[i].pod);
-        }
-        free(chunk);
-    }
-    schedule_release(&check->schedule);
-    probe_text_drop(check->text);
-    if (check->prev)
-        check->prev->next = check->next;
-    else
-        check->checker->checks = check->next;
-    if (check->next)
-        check->next->prev = check->prev;
-    check->checker->n--;
-    scoreboard_set(check->checker->settings.board, METRIC_CHECKS_RUNNING, check->checker->n);
+    loop_timer_cancel(&check->deadline);
+    loop_timer_cancel(&check->patience);
+    loop_task_cancel(checker->settings.loop, &check->done);
+    if (check->flight)
+        flight_drop(check->flight);
+    checker->n--;
+    scoreboard_set(checker->settings.board, METRIC_CHECKS_RUNNING, checker->n);
+    free(check->heard);
     free(check);
 }
 
@@ -57,7 +39,7 @@ static const enum scoreboard_metric verdict_metrics[VERDICTS] = {
     [VERDICT_TIMEOUT] = METRIC_CHECKS_TIMEOUT,
 };
 
-/* The result stands: no more timers, no more steps; told in a turn's task phase, never from within a probe's end. */
+/* The result stands: no more timers, nothing more is heard; told in a turn's task phase, never from within a probe's end. */
 static void conclude(struct check *check, enum check_refusal refusal, enum verdict verdict)
 {
     struct scoreboard *board = check->checker->settings.board;
@@ -67,20 +49,31 @@ static void conclude(struct check *check, enum check_refusal refusal, enum verdi
     check->verdict = verdict;
     check->ended_ns = loop_now_ns(check->checker->settings.loop);
     loop_timer_cancel(&check->deadline);
-    loop_timer_cancel(&check->wake);
+    loop_timer_cancel(&check->patience);
     if (refusal == CHECK_ACCEPTED) {
         scoreboard_add(board, verdict_metrics[check->verdict], 1);
         scoreboard_observe(board, HISTOGRAM_CHECK_SECONDS, check->ended_ns - check->began_ns);
     }
-    loop_task_post(check->checker->settings.loop, &check->again);
+    flight_leave(check->flight, check);
+    loop_task_post(check->checker->settings.loop, &check->done);
 }
 
 /* With nobody to ask, only a known origin makes a verdict. */
 static void conclude_asked(struct check *check, enum verdict verdict)
 {
-    bool somebody = check->n_peers > 0 || (check->origin_known && strcmp(check->origin, "-") != 0);
+    const struct flight *flight = check->flight;
+    bool somebody = check->n_peers > 0 || (flight->origin_known && strcmp(flight->origin, "-") != 0);
 
     conclude(check, somebody ? CHECK_ACCEPTED : CHECK_NO_PODS, verdict);
+}
+
+/* Those that are being asked have no answer in time. */
+static void cut_unfinished(struct check *check)
+{
+    for (uint32_t i = 0; i < check->n_heard; i++)
+        if (check->heard[i].counts && !check->heard[i].finished &&
+            probe_is_under_way(&flight_peer_find(check->flight, i)->probe))
+            check->heard[i].outcome = PROBE_CUT;
 }
 
 static void on_deadline_due(struct loop_timer *timer)
@@ -88,87 +81,164 @@ static void on_deadline_due(struct loop_timer *timer)
     struct check *check = container_of(timer, struct check, deadline);
 
     /* Somebody is unfinished, or a refresh is still awaited, which may bring others. */
-    if (check->state == CHECK_RUNNING)
-        conclude_asked(check, VERDICT_TIMEOUT);
+    cut_unfinished(check);
+    conclude_asked(check, VERDICT_TIMEOUT);
 }
 
-/* ---- going on ---- */
-
-/* Asks who is due. True if there are more than one turn should take. */
-static bool ask_due(struct check *check)
+static void on_patience_over(struct loop_timer *timer)
 {
-    int64_t now = loop_now_ns(check->checker->settings.loop);
-    uint32_t number;
+    struct check *check = container_of(timer, struct check, patience);
 
-    for (int asked = 0; asked < ASK_BATCH; asked++) {
-        number = schedule_next(&check->schedule, now);
-        if (number == SCHEDULE_NONE)
-            return false;
-        check_peer_ask(check_peer_find(check, number));
-    }
-    return true;
+    schedule_hurry(&check->flight->schedule, loop_now_ns(check->checker->settings.loop));
+    flight_step(check->flight);
 }
 
-/* For the next peer that is due, if nothing else happens before. */
-static void set_wake(struct check *check)
+static void on_done_due(struct loop_task *task)
 {
-    int64_t wake = schedule_wake_ns(&check->schedule);
-    int64_t again = loop_now_ns(check->checker->settings.loop) + REFRESH_AGAIN_NS;
+    struct check *check = container_of(task, struct check, done);
 
-    if (check->refresh_wanted && again < wake)
-        wake = again;
-    if (wake == SCHEDULE_NEVER)
-        loop_timer_cancel(&check->wake);
-    else if (!check->wake.set || check->wake.due_ns != wake)
-        loop_timer_set(&check->wake, wake);
+    check->on_done(check, check->arg);
+    check_free(check);
 }
 
-void check_step(struct check *check)
+void check_refuse(struct check *check, enum check_refusal refusal)
+{
+    conclude(check, refusal, VERDICT_TIMEOUT);
+}
+
+void check_settle(struct check *check)
 {
     const struct checker_settings *settings = &check->checker->settings;
-    enum check_refusal refusal;
 
-    if (check->state == CHECK_DONE)
-        return;
-    if (check->refresh_pending)
-        check_follow_refresh(check);
-    refusal = check_follow_table(check);
-    if (refusal != CHECK_ACCEPTED) {
-        conclude(check, refusal, VERDICT_TIMEOUT);
-        return;
-    }
-    if (ask_due(check))
-        loop_task_post(settings->loop, &check->again);
     if (check->n_unfinished > 0 || check->refresh_pending)
-        set_wake(check);
-    else if (podtable_reader_changed(settings->table))
-        loop_task_post(settings->loop, &check->again); /* the writer overtook the snapshot: once more */
+        return;
+    if (podtable_reader_changed(settings->table))
+        loop_task_post(settings->loop, &check->flight->again); /* the writer overtook the snapshot: once more */
     else
         conclude_asked(check, verdict_of(check->n_peers, check->n_expected, check->n_unfinished));
 }
 
-static void on_wake_due(struct loop_timer *timer)
+/* ---- hearing ---- */
+
+int check_reserve(struct check *check, uint32_t n)
 {
-    check_step(container_of(timer, struct check, wake));
+    struct check_heard *heard;
+
+    if (n <= check->room)
+        return 0;
+    heard = realloc(check->heard, n * sizeof(*heard));
+    if (!heard)
+        return -1;
+    check->heard = heard;
+    check->room = n;
+    return 0;
 }
 
-static void on_again(struct loop_task *task)
+struct check_heard *check_meet(struct check *check, bool counts)
 {
-    struct check *check = container_of(task, struct check, again);
+    struct check_heard *heard = &check->heard[check->n_heard];
 
-    if (check->state == CHECK_DONE) {
-        check->on_done(check, check->arg);
-        check_free(check);
-    } else {
-        check_step(check);
-    }
+    must(check->n_heard < check->room);
+    check->n_heard++;
+    *heard = (struct check_heard){.outcome = PROBE_NONE, .counts = counts};
+    check->n_peers += counts;
+    check->n_unfinished += counts;
+    return heard;
+}
+
+void check_await(struct check *check, uint32_t number)
+{
+    struct check_heard *heard = &check->heard[number];
+
+    if (!heard->finished && heard->attempts < UINT16_MAX)
+        heard->attempts++;
+}
+
+static void finish(struct check *check, struct check_heard *heard)
+{
+    heard->finished = true;
+    check->n_unfinished--;
+}
+
+static void note_expected(struct check *check, struct check_heard *heard, const struct pool_pod *pod)
+{
+    struct scoreboard *board = check->checker->settings.board;
+    int64_t now = loop_now_ns(check->checker->settings.loop);
+
+    heard->expected = true;
+    heard->expected_ns = now;
+    check->n_expected++;
+    if (!heard->absent_first || check->flight->expect_absent)
+        return;
+    scoreboard_observe(board, HISTOGRAM_LAG_SECONDS, now - check->began_ns);
+    scoreboard_note_lag(board, pool_pod_id(pod), (uint32_t)((now - check->began_ns) / NS_PER_MS), now);
+}
+
+void check_hear(struct check *check, const struct flight_peer *peer, enum probe_outcome outcome,
+                enum schedule_answer answer)
+{
+    struct check_heard *heard = &check->heard[peer->number];
+
+    if (heard->finished)
+        return;
+    heard->outcome = (uint8_t)outcome;
+    heard->code = peer->probe.code;
+    heard->absent_first |= outcome == PROBE_ABSENT && heard->attempts == 1;
+    if (answer == SCHEDULE_EXPECTED)
+        note_expected(check, heard, peer->pod);
+    /* What is missing here must not count against the pod: the peer stays unfinished, and the deadline says Timeout. */
+    if (outcome != PROBE_SHORT && schedule_is_last(&check->checker->settings.schedule, answer, heard->broken_before,
+                                                   check->patience_end_ns, loop_now_ns(check->checker->settings.loop)))
+        finish(check, heard);
+    heard->broken_before |= answer == SCHEDULE_BROKEN;
+}
+
+void check_take(struct check *check, const struct flight_peer *peer)
+{
+    struct check_heard *heard = &check->heard[peer->number];
+
+    heard->outcome = PROBE_PRESENT;
+    heard->code = 200;
+    note_expected(check, heard, peer->pod);
+    finish(check, heard);
+}
+
+void check_forget(struct check *check, uint32_t number)
+{
+    struct check_heard *heard = &check->heard[number];
+
+    heard->counts = false;
+    check->n_peers--;
+    check->n_expected -= heard->expected;
+    check->n_unfinished -= !heard->finished;
+}
+
+/* ---- an origin that the table does not know ---- */
+
+/* Has the table read again for the origin's sake. */
+static void want_refresh(struct check *check)
+{
+    const struct checker_settings *settings = &check->checker->settings;
+
+    check->refresh_mark = podtable_scrapes(settings->table).begun;
+    check->refresh_pending = true;
+    check->refresh_wanted = settings->ask_refresh(settings->arg, check->flight->origin) < 0;
+}
+
+void check_follow_refresh(struct check *check)
+{
+    if (check->refresh_wanted)
+        want_refresh(check);
+    if (check->refresh_pending && podtable_scrapes(check->checker->settings.table).ended > check->refresh_mark)
+        check->refresh_pending = check->refresh_wanted = false;
 }
 
 /* ---- the beginning ---- */
 
-static enum check_refusal may_start(struct checker *checker, const struct podtable_snapshot **snapshot)
+static enum check_refusal may_start(struct checker *checker)
 {
     const struct checker_settings *settings = &checker->settings;
+    const struct podtable_snapshot *snapshot;
     int64_t now = loop_now_ns(settings->loop);
 
     if (checker->n >= settings->max_checks)
@@ -176,9 +246,9 @@ static enum check_refusal may_start(struct checker *checker, const struct podtab
     /* Before the snapshot: after it, it could speak of a newer list than the snapshot's. */
     if (podtable_scrapes(settings->table).last == PODTABLE_SCRAPE_TOO_MANY)
         return CHECK_TOO_MANY_PODS;
-    if (podtable_reader_snapshot(settings->table, snapshot) == PODTABLE_READ_NO_MEMORY)
+    if (podtable_reader_snapshot(settings->table, &snapshot) == PODTABLE_READ_NO_MEMORY)
         return CHECK_OVERLOADED;
-    if ((*snapshot)->generation == 0)
+    if (snapshot->generation == 0)
         return CHECK_NO_POD_LIST;
     if (settings->max_table_age_ns > 0 && podtable_read_age(settings->table, now) > settings->max_table_age_ns)
         return CHECK_NO_POD_LIST;
@@ -187,104 +257,71 @@ static enum check_refusal may_start(struct checker *checker, const struct podtab
 
 static struct check *check_new(struct checker *checker, const struct check_request *request)
 {
-    struct loop *loop = checker->settings.loop;
+    const struct checker_settings *settings = &checker->settings;
     struct check *check = calloc(1, sizeof(*check));
 
     if (!check)
         return NULL;
     check->checker = checker;
-    check->next = checker->checks;
-    if (check->next)
-        check->next->prev = check;
-    checker->checks = check;
     checker->n++;
-    must(strlen(request->origin) < sizeof(check->origin));
-    memcpy(check->origin, request->origin, strlen(request->origin) + 1);
-    addr_parse(&check->origin_addr, check->origin, strlen(check->origin));
-    check->expect_absent = request->expect_absent;
     check->on_done = request->on_done;
     check->arg = request->arg;
     check->began_ns = request->began_ns;
-    check->deadline_ns = request->began_ns + checker->settings.request_deadline_ns;
-    loop_timer_init(&check->deadline, loop, LOOP_LATE, on_deadline_due);
-    loop_timer_init(&check->wake, loop, LOOP_EARLY, on_wake_due);
-    check->again.run = on_again;
-    schedule_init(&check->schedule, &checker->settings.schedule, request->began_ns);
-    check->text = probe_text_new(checker->settings.pool, request->token, request->token_len, request->fields);
-    scoreboard_set(checker->settings.board, METRIC_CHECKS_RUNNING, checker->n);
+    check->joined_ns = loop_now_ns(settings->loop);
+    check->patience_end_ns = request->began_ns + settings->schedule.patience_ns;
+    check->deadline_ns = request->began_ns + settings->request_deadline_ns;
+    loop_timer_init(&check->deadline, settings->loop, LOOP_LATE, on_deadline_due);
+    loop_timer_init(&check->patience, settings->loop, LOOP_EARLY, on_patience_over);
+    check->done.run = on_done_due;
+    scoreboard_set(settings->board, METRIC_CHECKS_RUNNING, checker->n);
     return check;
+}
+
+/* Into the flight that is under way for the same question, or into one of its own. */
+static enum check_refusal board(struct check *check, const struct check_request *request)
+{
+    uint64_t hash = keyed_number(request->token, request->token_len);
+    struct flight *flight = checker_find_flight(check->checker, request, hash);
+
+    if (!flight)
+        flight = flight_new(check->checker, request, hash);
+    if (!flight)
+        return CHECK_OVERLOADED;
+    check->flight = flight;
+    flight_hold(flight);
+    return flight_join(flight, check);
 }
 
 struct check *check_start(struct checker *checker, const struct check_request *request, enum check_refusal *refusal)
 {
-    const struct podtable_snapshot *snapshot;
     struct check *check;
 
-    *refusal = may_start(checker, &snapshot);
+    *refusal = may_start(checker);
     if (*refusal != CHECK_ACCEPTED)
         return NULL;
     *refusal = CHECK_OVERLOADED;
     check = check_new(checker, request);
     if (!check)
         return NULL;
-    if (check->text)
-        *refusal = check_follow_table(check);
+    *refusal = board(check, request);
     if (*refusal != CHECK_ACCEPTED) {
         check_free(check);
         return NULL;
     }
-    if (!check->origin_known)
-        check_want_refresh(check);
+    if (!check->flight->origin_known)
+        want_refresh(check);
     loop_timer_set(&check->deadline, check->deadline_ns);
-    check_step(check);
+    flight_step(check->flight);
     return check;
 }
 
 void check_cancel(struct check *check)
 {
-    if (check->state == CHECK_RUNNING) /* else it has been counted by its verdict */
+    if (check->state == CHECK_RUNNING) { /* else it has been counted by its verdict */
         scoreboard_add(check->checker->settings.board, METRIC_CHECKS_ABANDONED, 1);
-    check_free(check);
-}
-
-/* ---- all checks ---- */
-
-struct checker *checker_new(const struct checker_settings *settings, struct err *err)
-{
-    struct checker *checker = calloc(1, sizeof(*checker));
-
-    if (!checker)
-        err_set(err, "checks: out of memory");
-    else
-        checker->settings = *settings;
-    return checker;
-}
-
-void checker_free(struct checker *checker)
-{
-    must(!checker || checker->n == 0);
-    free(checker);
-}
-
-void checker_table_changed(struct checker *checker)
-{
-    const struct podtable_snapshot *snapshot;
-
-    podtable_reader_snapshot(checker->settings.table, &snapshot);
-    /* Without memory the old pods stay, and each check tries for itself; none says anything of the old ones. */
-    pool_update(checker->settings.pool, snapshot);
-    for (struct check *check = checker->checks; check; check = check->next)
-        loop_task_post(checker->settings.loop, &check->again);
-}
-
-void checker_origin_unknown(struct checker *checker, const char *name)
-{
-    for (struct check *check = checker->checks; check; check = check->next) {
-        if (!check->refresh_pending || strcmp(check->origin, name) != 0)
-            continue;
-        check->refresh_pending = check->refresh_wanted = false;
-        loop_task_post(checker->settings.loop, &check->again);
+        flight_leave(check->flight, check);
     }
+    check_free(check);
 }
 
 /* ---- the result ---- */
@@ -316,24 +353,26 @@ size_t check_expected(const struct check *check)
 
 bool check_expects_absent(const struct check *check)
 {
-    return check->expect_absent;
+    return check->flight->expect_absent;
 }
 
 bool check_next_peer(const struct check *check, size_t *at, struct check_peer_result *out)
 {
-    for (; *at < check->schedule.n; ++*at) {
-        const struct check_peer *peer = check_peer_find(check, (uint32_t)*at);
+    for (; *at < check->n_heard; ++*at) {
+        const struct check_heard *heard = &check->heard[*at];
+        struct pool_pod *pod;
 
-        if (peer->dropped)
+        if (!heard->counts)
             continue;
+        pod = flight_peer_find(check->flight, (uint32_t)*at)->pod;
         *out = (struct check_peer_result){
-            .pod = peer->pod,
-            .outcome = peer->outcome,
-            .code = peer->code,
-            .attempts = peer->attempts,
-            .finished = peer->finished,
-            .unprotected = pool_pod_guard(peer->pod) == SCOREBOARD_UNPROTECTED,
-            .expected_after_ns = peer->expected ? peer->expected_ns - check->began_ns : -1,
+            .pod = pod,
+            .outcome = (enum probe_outcome)heard->outcome,
+            .code = heard->code,
+            .attempts = heard->attempts,
+            .finished = heard->finished,
+            .unprotected = pool_pod_guard(pod) == SCOREBOARD_UNPROTECTED,
+            .expected_after_ns = heard->expected ? heard->expected_ns - check->began_ns : -1,
         };
         ++*at;
         return true;

@@ -171,7 +171,7 @@ static int begin_ask(struct ask *ask, struct pool_pod *pod)
         pod->control_failures = 0;
     pod->control_duty = ask->guard->duty;
     pod->control_due_ns = INT64_MAX;
-    probe_start(&ask->probe, pod, text, INT64_MAX);
+    probe_start(&ask->probe, pod, text);
     probe_text_drop(text);
     return 0;
 }

@@ -8,9 +8,11 @@ src_probe_libprobe_a_SOURCES = \
 	include/syncer/probe/schedule.h \
 	include/syncer/probe/verdict.h \
 	src/probe/check.c \
-	src/probe/check_peer.c \
 	src/probe/check_private.h \
-	src/probe/check_table.c \
+	src/probe/checker.c \
+	src/probe/flight.c \
+	src/probe/flight_peer.c \
+	src/probe/flight_table.c \
 	src/probe/guard.c \
 	src/probe/pool.c \
 	src/probe/pool_link.c \
@@ -23,6 +25,7 @@ src_probe_libprobe_a_SOURCES = \
 if HAVE_CRITERION
 PROBE_TESTS = \
 	tests/unit/probe/test_check \
+	tests/unit/probe/test_flight \
 	tests/unit/probe/test_guard \
 	tests/unit/probe/test_pool \
 	tests/unit/probe/test_schedule \
@@ -33,6 +36,9 @@ TESTS += $(PROBE_TESTS)
 tests_unit_probe_test_check_SOURCES = tests/unit/probe/test_check.c $(PROBE_RIG)
 tests_unit_probe_test_check_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_probe_test_check_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)
+tests_unit_probe_test_flight_SOURCES = tests/unit/probe/test_flight.c $(PROBE_RIG)
+tests_unit_probe_test_flight_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_probe_test_flight_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)
 tests_unit_probe_test_guard_SOURCES = tests/unit/probe/test_guard.c $(PROBE_RIG)
 tests_unit_probe_test_guard_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_probe_test_guard_LDADD = $(PROBE_LIBS) $(CRITERION_LIBS)

@@ -90,6 +90,11 @@ struct pool_pod *pool_get(struct pool *pool, size_t i)
     return pool->pods[i];
 }
 
+void pool_unmark_all(struct pool *pool)
+{
+    pool->mark++;
+}
+
 bool pool_is_warm(const struct pool *pool)
 {
     for (size_t i = 0; i < pool->n; i++)

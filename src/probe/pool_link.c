@@ -185,11 +185,6 @@ static void break_link(struct pool_link *pl, enum probe_outcome outcome, const c
  * that was seen to send such bytes therefore gets one question a connection for a while. */
 #define DISTRUST_NS (60 * NS_PER_S)
 
-static bool is_trusted(const struct pool_pod *pod)
-{
-    return loop_now_ns(pod->pool->settings.loop) >= pod->distrust_until_ns;
-}
-
 /* Connections that have been asked before have had their one question. The caller holds the pod. */
 static void close_served(struct pool_pod *pod)
 {
@@ -233,7 +228,7 @@ static void exchange_done(struct pool_link *pl, ssize_t behind)
     pool_pod_hold(pod);
     if (behind > 0)
         note_unasked(pod);
-    keep = pl->response.keep_alive && behind == LINK_AGAIN && is_trusted(pod) && asked && !pod->gone;
+    keep = pl->response.keep_alive && behind == LINK_AGAIN && pool_pod_is_trusted(pod) && asked && !pod->gone;
     /* A refusal may come early; nothing else that comes before the whole question says anything about its token. */
     if (!asked && probe_outcome_of(status) != PROBE_STATUS) {
         break_link(pl, PROBE_BROKEN, "an answer came before the question was sent");
@@ -241,7 +236,7 @@ static void exchange_done(struct pool_link *pl, ssize_t behind)
         return;
     }
     /* It may be what was left of an earlier answer: the question goes again, on a connection of its own. */
-    if (pl->served && !is_trusted(pod)) {
+    if (pl->served && !pool_pod_is_trusted(pod)) {
         resend(pl);
         pool_pod_drop(pod);
         return;

@@ -246,6 +246,21 @@ bool pool_pod_is_down(const struct pool_pod *pod)
     return pod->down;
 }
 
+bool pool_pod_is_trusted(const struct pool_pod *pod)
+{
+    return loop_now_ns(pod->pool->settings.loop) >= pod->distrust_until_ns;
+}
+
+void pool_pod_mark(struct pool_pod *pod)
+{
+    pod->mark = pod->pool->mark;
+}
+
+bool pool_pod_is_marked(const struct pool_pod *pod)
+{
+    return pod->mark == pod->pool->mark;
+}
+
 bool pool_pod_is_proven(const struct pool_pod *pod)
 {
     struct scoreboard_pod seen;

@@ -53,6 +53,7 @@ struct pool_pod {
     uint64_t id;
     struct addr addr;
     uint16_t port;
+    uint64_t mark; /* the pool's: it is marked */
     bool gone, down, proven;
     int64_t hung_ns;           /* when it last left a question without an answer to the end of its limit */
     int64_t short_ns;          /* when a connection could last not be begun for want of memory or descriptors */
@@ -90,7 +91,7 @@ struct pool {
     struct pool_pod *all;   /* those too that left, as long as somebody holds them */
     size_t n;
     size_t n_open; /* connections, of all pods */
-    uint64_t generation;
+    uint64_t generation, mark;
     struct loop_task open;      /* first connections, some of them a turn */
     size_t open_at;             /* the pod that is next for it */
     char recv[POOL_RECV_BYTES]; /* one read at a time */
@@ -99,6 +100,7 @@ struct pool {
 struct probe_text {
     unsigned refs;
     bool made_up; /* a control probe's: its answer says nothing of a token */
+    size_t token_at, token_len;
     size_t len;
     char bytes[];
 };

@@ -25,6 +25,8 @@ struct probe_text *probe_text_new(const struct pool *pool, const char *token, si
         return NULL;
     text->refs = 1;
     text->made_up = false;
+    text->token_at = pool->request_head_len;
+    text->token_len = token_len;
     text->len = len;
     p = text->bytes;
     memcpy(p, pool->request_head, pool->request_head_len);
@@ -62,6 +64,11 @@ void probe_text_drop(struct probe_text *text)
         return;
     explicit_bzero(text->bytes, text->len);
     free(text);
+}
+
+bool probe_text_asks_for(const struct probe_text *text, const char *token, size_t token_len)
+{
+    return text->token_len == token_len && memcmp(text->bytes + text->token_at, token, token_len) == 0;
 }
 
 /* ---- outcomes ---- */
@@ -197,9 +204,7 @@ static void on_limit_due(struct loop_timer *timer)
     struct pool_pod *pod = probe->pod;
     enum probe_outcome outcome = PROBE_TIMEOUT;
 
-    if (probe->cut) {
-        outcome = PROBE_CUT;
-    } else if (!probe->link && pod->short_ns >= probe->started_ns) {
+    if (!probe->link && pod->short_ns >= probe->started_ns) {
         outcome = PROBE_SHORT;
     } else if (!probe->link && !waited_behind_others(probe)) {
         outcome = PROBE_CONNECT;
@@ -217,23 +222,24 @@ void probe_init(struct probe *probe, struct loop *loop, void (*on_done)(struct p
     loop_timer_init(&probe->limit, loop, LOOP_EARLY, on_limit_due);
 }
 
-void probe_start(struct probe *probe, struct pool_pod *pod, struct probe_text *text, int64_t deadline_ns)
+void probe_start(struct probe *probe, struct pool_pod *pod, struct probe_text *text)
 {
-    int64_t limit;
-
     must(!probe->pod && !pod->gone && !pod->down);
     probe->outcome = PROBE_NONE;
     probe->code = 0;
     probe->started_ns = loop_now_ns(pod->pool->settings.loop);
-    limit = probe->started_ns + pod->pool->settings.connection_timeout_ns;
-    probe->cut = limit > deadline_ns;
-    loop_timer_set(&probe->limit, probe->cut ? deadline_ns : limit);
+    loop_timer_set(&probe->limit, probe->started_ns + pod->pool->settings.connection_timeout_ns);
     pool_pod_hold(pod);
     probe->pod = pod;
     probe_text_hold(text);
     probe->text = text;
     probe_enqueue(probe);
     pool_pod_dispatch(pod);
+}
+
+bool probe_is_under_way(const struct probe *probe)
+{
+    return probe->pod != NULL;
 }
 
 void probe_cancel(struct probe *probe)

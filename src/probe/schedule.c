@@ -66,6 +66,20 @@ static void push_timed(struct schedule *schedule, uint32_t peer, int64_t due_ns)
     push(schedule, &schedule->timed, peer);
 }
 
+/* Those in `idle`, which is not empty, are due at once. */
+static void let_go(struct schedule *schedule, int64_t now_ns)
+{
+    struct schedule_queue *idle = &schedule->idle, *timed = &schedule->timed;
+
+    for (uint32_t peer = idle->first; peer != SCHEDULE_NONE; peer = schedule->peers[peer].next)
+        schedule->peers[peer].due_ns = now_ns;
+    schedule->peers[idle->last].next = timed->first;
+    timed->first = idle->first;
+    if (timed->last == SCHEDULE_NONE)
+        timed->last = idle->last;
+    *idle = empty;
+}
+
 /* ---- life ---- */
 
 void schedule_init(struct schedule *schedule, const struct schedule_settings *settings, int64_t start_ns)
@@ -115,11 +129,10 @@ uint32_t schedule_add(struct schedule *schedule, int64_t now_ns)
     return peer;
 }
 
-static bool finish(struct schedule *schedule, uint32_t peer)
+static void finish(struct schedule *schedule, uint32_t peer)
 {
     schedule->peers[peer].finished = true;
     schedule->unfinished--;
-    return true;
 }
 
 /* One of the first three less to wait for. */
@@ -138,6 +151,45 @@ void schedule_drop(struct schedule *schedule, uint32_t peer)
     end_scout(schedule, peer);
     if (!schedule->peers[peer].finished)
         finish(schedule, peer);
+}
+
+/* ---- one more who wants to know ---- */
+
+void schedule_extend(struct schedule *schedule, int64_t start_ns)
+{
+    int64_t end = start_ns + schedule->settings.patience_ns;
+
+    if (end > schedule->patience_end_ns)
+        schedule->patience_end_ns = end;
+    schedule->waves = 0;
+    schedule->scouting = schedule->settings.mode == SCHEDULE_SCOUT && schedule->settings.waves > 0;
+    for (uint32_t i = 0; i < schedule->n; i++)
+        schedule->peers[i].broken_before = false;
+}
+
+bool schedule_is_finished(const struct schedule *schedule, uint32_t peer)
+{
+    must(peer < schedule->n);
+    return schedule->peers[peer].finished;
+}
+
+void schedule_reopen(struct schedule *schedule, uint32_t peer, int64_t now_ns)
+{
+    must(schedule->begun && schedule_is_finished(schedule, peer));
+    schedule->unfinished++;
+    schedule->peers[peer] = (struct schedule_peer){.due_ns = now_ns};
+    push_front(schedule, &schedule->timed, peer);
+}
+
+void schedule_hurry(struct schedule *schedule, int64_t now_ns)
+{
+    struct schedule_queue *timed = &schedule->timed;
+
+    if (!is_empty(&schedule->idle))
+        let_go(schedule, now_ns);
+    for (uint32_t peer = timed->first; peer != SCHEDULE_NONE; peer = schedule->peers[peer].next)
+        if (schedule->peers[peer].due_ns > now_ns)
+            schedule->peers[peer].due_ns = now_ns;
 }
 
 /* ---- scouting ---- */
@@ -200,18 +252,10 @@ static int64_t distance_ns(const struct schedule *schedule)
 /* All that wait are due at once. */
 static void wave(struct schedule *schedule, int64_t now_ns)
 {
-    struct schedule_queue *idle = &schedule->idle, *timed = &schedule->timed;
-
-    skip_finished(schedule, idle);
-    if (is_empty(idle))
+    skip_finished(schedule, &schedule->idle);
+    if (is_empty(&schedule->idle))
         return;
-    for (uint32_t peer = idle->first; peer != SCHEDULE_NONE; peer = schedule->peers[peer].next)
-        schedule->peers[peer].due_ns = now_ns;
-    schedule->peers[idle->last].next = timed->first;
-    timed->first = idle->first;
-    if (timed->last == SCHEDULE_NONE)
-        timed->last = idle->last;
-    *idle = empty;
+    let_go(schedule, now_ns);
     schedule->wave_wanted = false;
     schedule->next_wave_ns = now_ns + distance_ns(schedule);
     if (++schedule->waves == schedule->settings.waves)
@@ -282,49 +326,46 @@ int64_t schedule_wake_ns(const struct schedule *schedule)
 
 /* ---- answers ---- */
 
-/* An absent peer is asked until the end of patience, and a last time at it. */
-static bool answer_not_yet(struct schedule *schedule, uint32_t peer, int64_t now_ns)
+bool schedule_is_last(const struct schedule_settings *settings, enum schedule_answer answer, bool broken_before,
+                      int64_t patience_end_ns, int64_t now_ns)
+{
+    switch (answer) {
+    case SCHEDULE_NOT_YET: /* asked until the end of patience, and a last time at it */
+        return now_ns >= patience_end_ns;
+    case SCHEDULE_BROKEN: /* one more attempt, if there is time for its pause */
+        return broken_before || now_ns + settings->sync_timeout_ns > patience_end_ns;
+    case SCHEDULE_EXPECTED:
+    case SCHEDULE_FINAL:
+    default:
+        return true;
+    }
+}
+
+static void ask_again(struct schedule *schedule, uint32_t peer, enum schedule_answer answer, int64_t now_ns)
 {
     int64_t due = now_ns + schedule->settings.sync_timeout_ns;
 
-    if (now_ns >= schedule->patience_end_ns)
-        return finish(schedule, peer);
-    if (schedule->scouting)
+    if (answer == SCHEDULE_BROKEN)
+        schedule->peers[peer].broken_before = true;
+    if (answer == SCHEDULE_NOT_YET && schedule->scouting)
         wait_for_turn(schedule, peer, now_ns);
     else
         push_timed(schedule, peer, due < schedule->patience_end_ns ? due : schedule->patience_end_ns);
-    return false;
-}
-
-/* A broken probe gets one more attempt, if there is time for its pause. */
-static bool answer_broken(struct schedule *schedule, uint32_t peer, int64_t now_ns)
-{
-    int64_t due = now_ns + schedule->settings.sync_timeout_ns;
-
-    if (schedule->peers[peer].broken_before || due > schedule->patience_end_ns)
-        return finish(schedule, peer);
-    schedule->peers[peer].broken_before = true;
-    push_timed(schedule, peer, due);
-    return false;
-}
-
-static bool take(struct schedule *schedule, uint32_t peer, enum schedule_answer answer, int64_t now_ns)
-{
-    if (answer == SCHEDULE_NOT_YET)
-        return answer_not_yet(schedule, peer, now_ns);
-    if (answer == SCHEDULE_BROKEN)
-        return answer_broken(schedule, peer, now_ns);
-    return finish(schedule, peer);
 }
 
 bool schedule_answer(struct schedule *schedule, uint32_t peer, enum schedule_answer answer, int64_t now_ns)
 {
-    bool finished;
+    bool last;
 
     must(peer < schedule->n && !schedule->peers[peer].finished);
     end_scout(schedule, peer);
-    finished = take(schedule, peer, answer, now_ns);
+    last = schedule_is_last(&schedule->settings, answer, schedule->peers[peer].broken_before, schedule->patience_end_ns,
+                            now_ns);
+    if (last)
+        finish(schedule, peer);
+    else
+        ask_again(schedule, peer, answer, now_ns);
     if (answer == SCHEDULE_EXPECTED)
         schedule->wave_wanted = true;
-    return finished;
+    return last;
 }

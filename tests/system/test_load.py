@@ -45,6 +45,20 @@ def test_answers_are_not_mixed_up(t):
 
 
 @tap.limit(120)
+def test_checks_of_one_token_share_their_probes(t):
+    """Each of 100 has to see 200 from 7 pods, but they need not all ask; whether they began before the token came or after."""
+    pods = t.cluster(8, one_process=True)
+    server = t.syncer(pods, workers=1, request_deadline=20000, connection_timeout=5000, retries=100)
+    for token, lag in (("here", 0), ("late", 500)):
+        before = sum(pod.counters()["probes"] for pod in pods)
+        pods.put(token, 0, *[lag] * 7)
+        answers = at_once(server, [(token, "gw-1")] * 100, 100)
+        assert [str(a) for a in answers if (a.verdict, a.pods) != ("Synced", "7/7")] == []
+        probes = sum(pod.counters()["probes"] for pod in pods) - before
+        assert 7 <= probes < 700, f"{token}: {probes} probes"
+
+
+@tap.limit(120)
 def test_a_pod_reloaded_under_load(t):
     """nginx closes its idle connections at a reload: the probes go again on new ones, and nobody notices."""
     pods = t.cluster(4)

@@ -21,4 +21,7 @@ void random_hex(char *out, size_t n);
 /* 64 bits of HMAC-SHA-256 under a key drawn once a process, as hex with a NUL. */
 void keyed_hash(const void *data, size_t n, char out[KEYED_HASH_BYTES]);
 
+/* 64 bits by which equal data are found: SipHash-2-4 under a key drawn once a process. Never to be shown. */
+uint64_t keyed_number(const void *data, size_t n);
+
 #endif

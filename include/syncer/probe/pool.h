@@ -63,12 +63,19 @@ struct pool_pod *pool_get(struct pool *pool, size_t i);
 /* A connection is open to every pod, but to those that take none. */
 bool pool_is_warm(const struct pool *pool);
 
+/* Marks, by which the pods that somebody has are told from the others: set, looked at, and void at the next unmark_all. */
+void pool_unmark_all(struct pool *pool);
+void pool_pod_mark(struct pool_pod *pod);
+bool pool_pod_is_marked(const struct pool_pod *pod);
+
 /* To keep a pod over pool_update(). */
 void pool_pod_hold(struct pool_pod *pod);
 void pool_pod_drop(struct pool_pod *pod);
 
 bool pool_pod_is_gone(const struct pool_pod *pod);
 bool pool_pod_is_down(const struct pool_pod *pod);
+/* It has not sent, in the last minute, what nobody had asked for: its answers of before can be believed. */
+bool pool_pod_is_trusted(const struct pool_pod *pod);
 /* It has answered 200 to some real token, of whichever worker, since the last reload. */
 bool pool_pod_is_proven(const struct pool_pod *pod);
 /* What the last control probe found, of whichever worker, under this configuration or a newer one. That a pod is

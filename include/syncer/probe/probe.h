@@ -14,7 +14,7 @@
 #include <syncer/base/loop.h>
 #include <syncer/probe/pool.h>
 
-/* The bytes of the question, shared by the probes of one check; wiped when the last is done with them. */
+/* The bytes of the question, shared by the probes of one token; wiped when the last is done with them. */
 struct probe_text;
 
 /* `fields`: further field lines, each with its CRLF ("" for none). NULL if memory is out. */
@@ -23,6 +23,8 @@ struct probe_text *probe_text_new(const struct pool *pool, const char *token, si
  * results. NULL if memory is out. */
 struct probe_text *probe_text_made_up(const struct pool *pool);
 void probe_text_drop(struct probe_text *text);
+/* Whether it asks for this token: compared whole. */
+bool probe_text_asks_for(const struct probe_text *text, const char *token, size_t token_len);
 
 enum probe_outcome {
     PROBE_NONE,    /* no result yet */
@@ -32,7 +34,7 @@ enum probe_outcome {
     PROBE_CONNECT, /* no connection */
     PROBE_TLS,     /* the handshake, or the certificate */
     PROBE_TIMEOUT, /* no whole answer within connection_timeout */
-    PROBE_CUT,     /* no whole answer within the time that the check had left, shorter than that */
+    PROBE_CUT,     /* being asked when the check's deadline came; no probe ends so */
     PROBE_BROKEN,  /* ended before a whole answer, or no HTTP */
     PROBE_DOWN,    /* not asked: the pod takes no connection */
     PROBE_SHORT,   /* not asked: memory or descriptors are out here, which says nothing of the pod */
@@ -60,14 +62,15 @@ struct probe {
     struct probe *next, *prev; /* of that queue */
     struct loop_timer limit;
     int64_t started_ns;
-    bool cut;
 };
 
 /* Before the first start. */
 void probe_init(struct probe *probe, struct loop *loop, void (*on_done)(struct probe *probe));
 
-/* Asks. The limit is min(connection_timeout, deadline). The pod must not be gone or down. */
-void probe_start(struct probe *probe, struct pool_pod *pod, struct probe_text *text, int64_t deadline_ns);
+/* Asks. The limit is connection_timeout; who has less time cancels it. The pod must not be gone or down. */
+void probe_start(struct probe *probe, struct pool_pod *pod, struct probe_text *text);
+/* Between start and on_done or cancel. */
+bool probe_is_under_way(const struct probe *probe);
 
 /* Nobody waits for it any more; no on_done. The exchange may go on as an orphan, bounded by connection_timeout. Idempotent. */
 void probe_cancel(struct probe *probe);

@@ -94,5 +94,20 @@ int64_t schedule_wake_ns(const struct schedule *schedule);
 
 /* The answer of a peer that was being asked. True if the peer is finished. */
 bool schedule_answer(struct schedule *schedule, uint32_t peer, enum schedule_answer answer, int64_t now_ns);
+/* The rule by which it is: for whoever waits beside the schedule with a patience of his own. */
+bool schedule_is_last(const struct schedule_settings *settings, enum schedule_answer answer, bool broken_before,
+                      int64_t patience_end_ns, int64_t now_ns);
+
+/* ---- several that share one ----
+ *
+ * The schedule's patience is that of whoever came last: what is finished for him is so for those before him, too. */
+
+/* One more, whose patience begins at start_ns: patience ends later, waves and broken attempts are counted anew. */
+void schedule_extend(struct schedule *schedule, int64_t start_ns);
+bool schedule_is_finished(const struct schedule *schedule, uint32_t peer);
+/* He can't make do with what has come of a finished peer: it is due at once. Not of one that was dropped. */
+void schedule_reopen(struct schedule *schedule, uint32_t peer, int64_t now_ns);
+/* The end of an earlier one's patience: all that wait are due at once. */
+void schedule_hurry(struct schedule *schedule, int64_t now_ns);
 
 #endif

@@ -14,6 +14,7 @@
 #include <syncer/base/fd.h>
 #include <syncer/base/macros.h>
 #include <syncer/base/random.h>
+#include <syncer/base/siphash.h>
 #include <syncer/base/utf8.h>
 
 TestSuite(values, .timeout = 30);
@@ -273,4 +274,23 @@ Test(addr, what_is_no_range, .timeout = 5)
         cr_expect_eq(addr_range_parse(&range, low[i], &low_bits), -1, "%s", low[i]);
         cr_expect(low_bits, "%s", low[i]);
     }
+}
+
+/* The paper's own example, appendix A, and lengths around a word. */
+Test(siphash, as_in_its_paper, .timeout = 5)
+{
+    static const uint64_t key[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908}, other[2] = {1, 2};
+    unsigned char bytes[17];
+    uint64_t seen[sizeof(bytes) + 1];
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)i;
+    cr_expect_eq(siphash(key, bytes, 15), 0xa129ca6149be45e5);
+    for (size_t n = 0; n <= sizeof(bytes); n++) {
+        seen[n] = siphash(other, bytes, n);
+        for (size_t i = 0; i < n; i++)
+            cr_expect_neq(seen[i], seen[n]);
+    }
+    cr_expect_eq(keyed_number(bytes, 9), keyed_number(bytes, 9));
+    cr_expect_neq(keyed_number(bytes, 9), keyed_number(bytes, 8));
 }

@@ -15,6 +15,7 @@
 #include <curl/curl.h>
 
 #include <syncer/base/macros.h>
+#include <syncer/base/random.h>
 #include <syncer/net/trust.h>
 
 #include "rig.h"
@@ -54,6 +55,7 @@ static void take_requests(struct fake_conn *conn)
 
     while (conn->fd >= 0 && (end = strstr(conn->in, "\r\n\r\n"))) {
         size_t len = (size_t)(end + 4 - conn->in), at = pod->n_requests;
+        struct fake_line line;
 
         memcpy(pod->head, conn->in, len);
         pod->head[len] = '\0';
@@ -61,7 +63,8 @@ static void take_requests(struct fake_conn *conn)
         memmove(conn->in, conn->in + len, conn->len + 1);
         conn->requests++;
         pod->n_requests++;
-        answer(conn, &pod->script[at < pod->lines ? at : pod->lines - 1]);
+        line = pod->decide ? pod->decide(pod) : pod->script[at < pod->lines ? at : pod->lines - 1];
+        answer(conn, &line);
     }
 }
 
@@ -235,7 +238,9 @@ void rig_open(struct rig *rig, const struct rig_settings *settings)
             .pool = rig->pool,
             .table = rig->reader,
             .board = rig->board,
-            .schedule = {.mode = SCHEDULE_PARALLEL,
+            .schedule = {.mode = s.scout ? SCHEDULE_SCOUT : SCHEDULE_PARALLEL,
+                         .waves = 10,
+                         .draw = random_below,
                          .sync_timeout_ns = ns_or(s.sync_timeout_ms, 10),
                          .patience_ns = ns_or(s.patience_ms, 200)},
             .request_deadline_ns = ns_or(s.request_deadline_ms, RIG_LONG_MS),
@@ -331,7 +336,7 @@ void question_start(struct question *q, struct rig *rig, size_t pod, const char 
     *q = (struct question){.text = probe_text_new(rig->pool, token, strlen(token), "X-Request-ID: 1\r\n")};
     cr_assert(q->text);
     probe_init(&q->probe, rig->loop, on_probe_done);
-    probe_start(&q->probe, pool_get(rig->pool, pod), q->text, INT64_MAX);
+    probe_start(&q->probe, pool_get(rig->pool, pod), q->text);
 }
 
 void question_end(struct question *q)
@@ -359,6 +364,7 @@ static void on_check_done(struct check *check, void *arg)
     size_t at = 0;
 
     asked->done = true;
+    asked->ended_ns = asked->began_ns + check_duration_ns(check);
     asked->refusal = check_refusal(check);
     asked->verdict = check_verdict(check);
     asked->peers = check_peers(check);
@@ -379,11 +385,11 @@ static void on_check_done(struct check *check, void *arg)
     asked->check = NULL;
 }
 
-void rig_ask(struct rig *rig, struct asked *asked, const char *origin, bool expect_absent)
+void rig_ask_for(struct rig *rig, struct asked *asked, const char *token, const char *origin, bool expect_absent)
 {
     struct check_request request = {
-        .token = "t",
-        .token_len = 1,
+        .token = token,
+        .token_len = strlen(token),
         .origin = origin,
         .expect_absent = expect_absent,
         .fields = "",
@@ -393,9 +399,14 @@ void rig_ask(struct rig *rig, struct asked *asked, const char *origin, bool expe
 
     cr_assert_eq(loop_turn(rig->loop, 0, NULL), 0); /* the loop's time is now */
     *asked = (struct asked){0};
-    request.began_ns = loop_now_ns(rig->loop);
+    request.began_ns = asked->began_ns = loop_now_ns(rig->loop);
     asked->check = check_start(rig->checker, &request, &asked->refusal);
     asked->done = !asked->check;
+}
+
+void rig_ask(struct rig *rig, struct asked *asked, const char *origin, bool expect_absent)
+{
+    rig_ask_for(rig, asked, "t", origin, expect_absent);
 }
 
 void rig_check(struct rig *rig, struct asked *asked, const char *origin)

@@ -67,7 +67,8 @@ struct fake_pod {
     const char *greeting; /* said on accept */
     struct fake_line script[RIG_LINES];
     size_t lines;
-    struct fake_conn *conns; /* all ever accepted, the newest first */
+    struct fake_line (*decide)(struct fake_pod *pod); /* in place of the script; `head` is the request */
+    struct fake_conn *conns;                          /* all ever accepted, the newest first */
     unsigned n_conns, n_open, n_requests;
     char head[8192]; /* of the last request */
 };
@@ -76,7 +77,7 @@ struct rig_settings { /* 0 = RIG_LONG_MS, and 16 connections a pod */
     int64_t connection_timeout_ms, request_deadline_ms, max_table_age_ms;
     int64_t sync_timeout_ms, patience_ms; /* 0 = 10 ms, 200 ms */
     uint32_t host_keepalives, max_checks;
-    bool tls, heed_control_probes;
+    bool tls, heed_control_probes, scout;
 };
 
 struct rig {
@@ -146,6 +147,7 @@ enum probe_outcome rig_probe(struct rig *rig, size_t pod);
 struct asked {
     struct check *check;
     bool done;
+    int64_t began_ns, ended_ns;
     enum check_refusal refusal;
     enum verdict verdict;
     size_t peers, expected, n;
@@ -158,6 +160,8 @@ struct asked {
     } peer[RIG_PODS];
 };
 
+void rig_ask_for(struct rig *rig, struct asked *asked, const char *token, const char *origin, bool expect_absent);
+/* For the token "t". */
 void rig_ask(struct rig *rig, struct asked *asked, const char *origin, bool expect_absent);
 /* Asks and waits. */
 void rig_check(struct rig *rig, struct asked *asked, const char *origin);

@@ -445,3 +445,59 @@ Test(scout, every_peer_is_asked_whatever_is_drawn, .timeout = 5)
     for (size_t i = 0; i < 12; i++)
         cr_expect_gt(first[i], 0, "peer %zu is never the first", i);
 }
+
+/* ---- shared ---- */
+
+Test(schedule, who_comes_later_extends_patience, .timeout = 5)
+{
+    struct schedule s;
+
+    begin(&s, 1);
+    schedule_next(&s, START);
+    schedule_answer(&s, 0, SCHEDULE_BROKEN, START + MS);
+    schedule_next(&s, START + 151 * MS);
+    schedule_extend(&s, START + 1000 * MS);
+    cr_expect_not(schedule_answer(&s, 0, SCHEDULE_BROKEN, START + 1000 * MS), "for the later one it is the first");
+    schedule_next(&s, START + 1150 * MS);
+    cr_expect_not(schedule_answer(&s, 0, SCHEDULE_NOT_YET, START + 1500 * MS));
+    schedule_next(&s, START + 1650 * MS);
+    schedule_extend(&s, START); /* patience never ends earlier */
+    cr_expect_not(schedule_answer(&s, 0, SCHEDULE_NOT_YET, START + 2449 * MS));
+    cr_expect_eq(schedule_wake_ns(&s), START + 2450 * MS);
+    schedule_release(&s);
+}
+
+Test(schedule, what_is_reopened_is_due_at_once, .timeout = 5)
+{
+    struct schedule s;
+
+    begin(&s, 2);
+    schedule_next(&s, START);
+    schedule_next(&s, START);
+    schedule_answer(&s, 0, SCHEDULE_FINAL, START + MS);
+    schedule_answer(&s, 1, SCHEDULE_NOT_YET, START + MS);
+    cr_expect(schedule_is_finished(&s, 0) && !schedule_is_finished(&s, 1));
+    schedule_reopen(&s, 0, START + 2 * MS);
+    cr_expect_eq(s.unfinished, 2);
+    cr_expect_eq(schedule_next(&s, START + 2 * MS), 0);
+    cr_expect_eq(schedule_next(&s, START + 2 * MS), SCHEDULE_NONE);
+    schedule_answer(&s, 0, SCHEDULE_EXPECTED, START + 3 * MS);
+    cr_expect_eq(schedule_next(&s, START + 151 * MS), 1);
+    schedule_release(&s);
+}
+
+Test(schedule, at_the_end_of_an_earlier_patience_all_are_due, .timeout = 5)
+{
+    struct schedule s;
+
+    begin(&s, 3);
+    for (int i = 0; i < 3; i++)
+        schedule_next(&s, START);
+    schedule_answer(&s, 0, SCHEDULE_NOT_YET, START + MS);
+    schedule_answer(&s, 1, SCHEDULE_BROKEN, START + 2 * MS);
+    schedule_hurry(&s, START + 3 * MS);
+    cr_expect_eq(schedule_next(&s, START + 3 * MS), 0);
+    cr_expect_eq(schedule_next(&s, START + 3 * MS), 1);
+    cr_expect_eq(schedule_next(&s, START + 3 * MS), SCHEDULE_NONE, "one is being asked");
+    schedule_release(&s);
+}
