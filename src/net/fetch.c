@@ -176,9 +176,11 @@ static void explain(const struct fetch *fetch, CURLcode code, struct fetch_resul
 {
     const char *reason = fetch->curl.error[0] ? fetch->curl.error : curl_easy_strerror(code);
     int own_errno = curl_loop_own_errno(fetch->curl.easy, &fetch->transfer, code);
+    long os_errno = 0;
 
     if (result->end == FETCH_COMPLETE)
         return;
+    curl_easy_getinfo(fetch->curl.easy, CURLINFO_OS_ERRNO, &os_errno);
     if (fetch->silent)
         reason = "the server has been silent for too long";
     else if (fetch->refused)
@@ -190,6 +192,8 @@ static void explain(const struct fetch *fetch, CURLcode code, struct fetch_resul
     else if (code == CURLE_PEER_FAILED_VERIFICATION && fetch->curl.trust.names[0])
         snprintf(result->reason, sizeof(result->reason), "certificate for %.120s: %.110s", fetch->curl.trust.names,
                  reason);
+    else if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
+        snprintf(result->reason, sizeof(result->reason), "%.300s: %s", reason, strerror((int)os_errno));
     else
         snprintf(result->reason, sizeof(result->reason), "%.*s", (int)sizeof(result->reason) - 1, reason);
 }
@@ -207,7 +211,8 @@ static int64_t retry_after_ms(const struct fetch *fetch)
 /* on_done comes last, when nothing here is needed any more: it may free the fetcher. */
 static void finish(struct fetch *fetch, CURLcode code)
 {
-    struct fetch_result result = {.end = end_of(fetch, code), .status = status_of(fetch)};
+    struct fetch_result result = {
+        .end = end_of(fetch, code), .status = status_of(fetch), .certificate_expires_s = fetch->curl.trust.expires_s};
     const struct fetch_events *events = fetch->events;
     void *arg = fetch->arg;
     bool cancelled = is_cancelled(fetch);

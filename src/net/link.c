@@ -221,6 +221,11 @@ void link_set_owner(struct link *link, void *owner)
     link->owner = owner;
 }
 
+int64_t link_certificate_expiry(const struct link *link)
+{
+    return link->trust.expires_s;
+}
+
 void link_open(struct link *link)
 {
     must(link->state == LINK_CLOSED);

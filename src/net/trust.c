@@ -214,15 +214,30 @@ static void note_names(struct trust_use *use, X509 *cert)
 
 /* ---- libcurl ---- */
 
+/* Days and seconds since the epoch: time_t may have no room for a certificate without an end (RFC 5280 section 4.1.2.5). */
+static void note_expiry(struct trust_use *use, const X509 *cert)
+{
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int days = 0, seconds = 0;
+
+    use->expires_s = 0;
+    if (epoch && ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(cert)) == 1 && days >= 0 && seconds >= 0)
+        use->expires_s = (int64_t)days * 86400 + seconds;
+    ASN1_TIME_free(epoch);
+}
+
 /* In place of OpenSSL's own verification, which it calls: the one moment at which the certificate is in hand
- * even if it is then refused. */
+ * even if it is then refused. Where nothing is verified, it is only looked at. */
 static int verify(X509_STORE_CTX *store, void *arg)
 {
+    struct trust_use *use = arg;
     X509 *cert = X509_STORE_CTX_get0_cert(store);
 
-    if (cert)
-        note_names(arg, cert);
-    return X509_verify_cert(store);
+    if (cert) {
+        note_names(use, cert);
+        note_expiry(use, cert);
+    }
+    return use->trust->verify ? X509_verify_cert(store) : 1;
 }
 
 /* CURLOPT_SSL_CTX_FUNCTION: for each new connection. */
@@ -235,11 +250,9 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
     (void)easy;
     /* The other side can't make us verify again: `use` may have gone while the connection is kept. */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
-    if (trust->verify) {
-        if (SSL_CTX_set1_verify_cert_store(ctx, trust->store) != 1)
-            return CURLE_OUT_OF_MEMORY;
-        SSL_CTX_set_cert_verify_callback(ctx, verify, use);
-    }
+    if (trust->verify && SSL_CTX_set1_verify_cert_store(ctx, trust->store) != 1)
+        return CURLE_OUT_OF_MEMORY;
+    SSL_CTX_set_cert_verify_callback(ctx, verify, use);
     if (trust->cert && SSL_CTX_use_cert_and_key(ctx, trust->cert, trust->key, trust->chain, 1) != 1)
         return CURLE_SSL_CERTPROBLEM;
     return CURLE_OK;
@@ -252,6 +265,7 @@ int trust_apply(struct trust_use *use, const struct trust *trust, CURL *easy, st
 
     use->trust = trust;
     use->names[0] = '\0';
+    use->expires_s = 0;
 #define SET(option, value) code = code == CURLE_OK ? curl_easy_setopt(easy, option, value) : code
     SET(CURLOPT_SSL_VERIFYPEER, verify_it);
     SET(CURLOPT_SSL_VERIFYHOST, verify_it ? 2L : 0L);

@@ -3,6 +3,8 @@
 #ifndef SYNCER_NET_TRUST_CURL_H
 #define SYNCER_NET_TRUST_CURL_H
 
+#include <stdint.h>
+
 #include <curl/curl.h>
 
 #include <syncer/net/trust.h>
@@ -13,6 +15,7 @@
 struct trust_use {
     const struct trust *trust;
     char names[TRUST_NAMES_BYTES]; /* of the certificate that came last: DNS names and addresses, or its subject */
+    int64_t expires_s;             /* when it does, since the epoch; 0 = none has come, or before 1970 */
 };
 
 /* Sets verification, CA store and client certificate on `easy`. 0, or -1 with the reason. */

@@ -44,9 +44,10 @@ enum fetch_end {
 
 struct fetch_result {
     enum fetch_end end;
-    int status;             /* 0 if no head came */
-    int64_t retry_after_ms; /* of Retry-After in seconds, bounded to 1 h; -1 = none */
-    char reason[400];       /* for a person; "" when complete */
+    int status;                    /* 0 if no head came */
+    int64_t retry_after_ms;        /* of Retry-After in seconds, bounded to 1 h; -1 = none */
+    int64_t certificate_expires_s; /* of the server's, as link_certificate_expiry(); 0 where a kept connection served */
+    char reason[400];              /* for a person; "" when complete */
 };
 
 struct fetch_events {

@@ -65,6 +65,10 @@ void link_free(struct link *link);
 void *link_owner(const struct link *link);
 void link_set_owner(struct link *link, void *owner);
 
+/* When the certificate expires that the pod showed last, in seconds since the epoch, whether it was taken or not; 0 = not
+ * known. A resumed session shows none, so it may be one that has been replaced since. */
+int64_t link_certificate_expiry(const struct link *link);
+
 /* Begins to connect, or to wait for its turn; on_open tells. */
 void link_open(struct link *link);
 
