@@ -180,6 +180,15 @@ static bool is_protected(const struct metrics *m, const struct podtable_pod *pod
     return seen.guard != SCOREBOARD_GUARD_UNKNOWN && seen.guard_generation >= m->api->generation;
 }
 
+static bool expiry(const struct metrics *m, const struct podtable_pod *pod, uint64_t *n)
+{
+    struct scoreboard_pod seen;
+
+    scoreboard_pod(m->api->board, pod->id, &seen);
+    *n = (uint64_t)seen.expires_s * 1000;
+    return seen.expires_s > 0;
+}
+
 static const struct {
     const char *family, *help;
     bool (*value)(const struct metrics *m, const struct podtable_pod *pod, uint64_t *n);
@@ -188,6 +197,8 @@ static const struct {
     {"syncer_pod_protected", "Whether the pod refused the last made-up token.", is_protected},
     {"syncer_pod_replication_lag_seconds", "Last time from a check's start until the pod had the token.", last_lag},
     {"syncer_pod_replication_lag_max_seconds", "The longest of the last 5 minutes.", longest_lag},
+    {"syncer_pod_certificate_expiry_timestamp_seconds", "When the certificate expires that the pod showed last.",
+     expiry},
 };
 
 /* Names are the labels, so each is shown once: where two pods have it (one that is being deleted, and its

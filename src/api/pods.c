@@ -27,6 +27,17 @@ static const char *guard_name(const struct api *api, const struct scoreboard_pod
     return last->guard == SCOREBOARD_PROTECTED ? "protected" : "unprotected";
 }
 
+#define YEAR_10000_S INT64_C(253402300800)
+
+static void put_expiry(struct json_writer *w, int64_t expires_s)
+{
+    char text[CLOCK_ISO_BYTES];
+
+    if (expires_s > 0)
+        clock_iso((expires_s < YEAR_10000_S ? expires_s : YEAR_10000_S - 1) * 1000, text);
+    json_put_string(w, "certificate_expires_at", expires_s > 0 ? text : NULL);
+}
+
 static void write_pod(struct json_writer *w, const struct api *api, const struct podtable_pod *pod, int64_t now)
 {
     struct scoreboard_pod last;
@@ -44,6 +55,7 @@ static void write_pod(struct json_writer *w, const struct api *api, const struct
     put_age(w, "result_age_ms", last.at_ns, now);
     json_put_number(w, "lag_ms", last.lag_ms);
     json_put_string(w, "location", guard_name(api, &last));
+    put_expiry(w, last.expires_s);
     json_object_end(w);
 }
 

@@ -40,6 +40,30 @@ static void write_workers(struct json_writer *w, const struct api *api)
     json_put_number(w, "workers_hung", (int64_t)scoreboard_sum(api->board, METRIC_WORKERS_HUNG));
 }
 
+/* null: nothing is wrong. */
+static void put_note(struct json_writer *w, const char *key, const struct api *api, enum scoreboard_note note)
+{
+    char text[SCOREBOARD_NOTE_BYTES];
+
+    scoreboard_get_note(api->board, 0, note, text);
+    json_put_string(w, key, text[0] ? text : NULL);
+}
+
+static void write_configuration(struct json_writer *w, const struct api_shown *shown)
+{
+    json_key(w, "configuration");
+    json_object_begin(w);
+    json_put_number(w, "patience_ms", shown->patience_ms);
+    json_put_number(w, "request_deadline_ms", shown->request_deadline_ms);
+    json_put_number(w, "zone_sync_interval_ms", shown->zone_sync_interval_ms);
+    json_put_string(w, "control_probe", shown->control_probe);
+    json_put_string(w, "scheme", shown->scheme);
+    json_put_boolean(w, "tls_verify", shown->tls_verify);
+    json_put_string(w, "tls_server_name", shown->server_name);
+    json_put_string(w, "path", shown->path);
+    json_object_end(w);
+}
+
 static void write_table(struct json_writer *w, const struct api *api)
 {
     const struct podtable_snapshot *snapshot;
@@ -62,6 +86,7 @@ static void write_table(struct json_writer *w, const struct api *api)
     json_put_number(w, "counting", (int64_t)counting);
     json_put_number(w, "reads_ok", (int64_t)scoreboard_sum(api->board, METRIC_SCRAPES_OK));
     json_put_number(w, "reads_failed", (int64_t)scoreboard_sum(api->board, METRIC_SCRAPES_FAILED));
+    put_note(w, "error", api, SCOREBOARD_NOTE_LIST);
     json_object_end(w);
 }
 
@@ -110,6 +135,8 @@ void api_status(struct http_exchange *x, void *app)
     json_put_boolean(&w, "draining", api->draining);
     json_put_string(&w, "source", api->source);
     json_put_string(&w, "watch", watch_state(api));
+    put_note(&w, "watch_error", api, SCOREBOARD_NOTE_WATCH);
+    write_configuration(&w, &api->shown);
     write_table(&w, api);
     write_checks(&w, api);
     write_workers(&w, api);

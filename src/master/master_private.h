@@ -68,6 +68,7 @@ struct setup {
     size_t n_list;
     struct err failure;        /* not in force yet: why its last read failed; "" = it did not */
     struct source_watch watch; /* as its source last reported it */
+    struct err watch_failure;  /* why something can't be watched; "" = nothing is known of that */
 };
 
 /* ---- children ---- */

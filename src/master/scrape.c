@@ -67,6 +67,7 @@ static void fail(struct setup *setup, const struct source_failure *failure)
     if (master->failures++ % REMIND_EVERY == 0 || strcmp(master->failure.text, failure->reason.text) != 0)
         log_failure(master, failure);
     master->failure = failure->reason;
+    scoreboard_set_note(master->board, SCOREBOARD_NOTE_LIST, failure->reason.text);
     scoreboard_add(master->board, METRIC_SCRAPES_FAILED, 1);
     end_read(setup, failure->too_many ? PODTABLE_SCRAPE_TOO_MANY : PODTABLE_SCRAPE_FAILED);
 }
@@ -119,6 +120,7 @@ static void on_list(void *arg, const struct source_pod *pods, size_t n)
     if (master->failures > 0)
         log_info("the list of pods can be read again", LOG_INT("failures", master->failures), LOG_INT("pods", n));
     master->failures = 0;
+    scoreboard_set_note(master->board, SCOREBOARD_NOTE_LIST, "");
     setup_tell_size(setup);
     scoreboard_add(master->board, METRIC_SCRAPES_OK, 1);
     end_read(setup, PODTABLE_SCRAPE_OK);
@@ -156,6 +158,7 @@ static void show_watch(const struct setup *setup)
     scoreboard_set(board, METRIC_WATCHES_ON, setup->watch.on);
     scoreboard_set(board, METRIC_WATCHES_OFF, setup->watch.off);
     scoreboard_set(board, METRIC_WATCHES_FORBIDDEN, setup->watch.forbidden);
+    scoreboard_set_note(board, SCOREBOARD_NOTE_WATCH, setup->watch_failure.text);
 }
 
 static void on_watch(void *arg, const struct source_watch *watch)
@@ -171,8 +174,14 @@ static void on_watch(void *arg, const struct source_watch *watch)
 
 static void on_notice(void *arg, const char *what, const char *reason)
 {
-    const struct setup *setup = arg;
+    struct setup *setup = arg;
 
+    if (reason)
+        err_set(&setup->watch_failure, "%s: %s", what, reason);
+    else
+        err_clear(&setup->watch_failure);
+    if (is_in_force(setup))
+        show_watch(setup);
     if (reason)
         log_warn("changes can't be watched: the list is read every scrape_interval only", LOG_STR("what", what),
                  LOG_STR("reason", reason), LOG_INT("interval_ms", setup->conf.scrape_interval_ms));
@@ -203,6 +212,7 @@ void scrape_switch(struct setup *old, struct setup *next)
     free(next->list);
     next->list = NULL;
     next->has_list = false;
+    scoreboard_set_note(master->board, SCOREBOARD_NOTE_LIST, "");
     show_watch(next);
     slots_send(master, 0, CONTROL_TABLE);
 }

@@ -138,11 +138,22 @@ void pool_link_close(struct pool_link *pl)
     pool_pod_drop(pod);
 }
 
+/* Also of a certificate that was refused: it may have expired. */
+static void note_expiry(const struct pool_pod *pod, const struct link *link)
+{
+    const struct pool_settings *settings = &pod->pool->settings;
+    int64_t expires_s = link_certificate_expiry(link);
+
+    if (expires_s > 0)
+        scoreboard_note_expiry(settings->board, pod->id, expires_s, loop_now_ns(settings->loop));
+}
+
 static void on_open(struct link *link, enum link_failure failure, const char *reason)
 {
     struct pool_link *pl = link_owner(link);
     struct pool_pod *pod = pl->pod;
 
+    note_expiry(pod, link);
     pool_pod_hold(pod);
     if (failure == LINK_OK && !pod->gone) {
         set_state(pl, POOL_LINK_IDLE);

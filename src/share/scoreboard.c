@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -154,6 +155,31 @@ uint32_t scoreboard_places(const struct scoreboard *board)
     return board->shape.places;
 }
 
+/* ---- notes ---- */
+
+static void write_note(struct scoreboard_note_cells *cells, const char *text)
+{
+    char bytes[SCOREBOARD_NOTE_BYTES] = "";
+    uint64_t sequence = atomic_load_explicit(&cells->sequence, memory_order_relaxed) | 1;
+
+    strncpy(bytes, text, sizeof(bytes) - 1);
+    atomic_store_explicit(&cells->sequence, sequence, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    for (size_t i = 0; i < SCOREBOARD_NOTE_WORDS; i++) {
+        uint64_t word;
+
+        memcpy(&word, bytes + i * sizeof(word), sizeof(word));
+        atomic_store_explicit(&cells->words[i], word, memory_order_relaxed);
+    }
+    atomic_store_explicit(&cells->sequence, sequence + 1, memory_order_release);
+}
+
+void scoreboard_set_note(struct scoreboard *board, enum scoreboard_note note, const char *text)
+{
+    must(note < SCOREBOARD_NOTES);
+    write_note(&board->own->notes[note], text);
+}
+
 /* ---- counting ---- */
 
 /* A block has one writer, so a load and a store add without a locked instruction. */
@@ -181,6 +207,8 @@ static void set_owner(struct scoreboard_block *block, pid_t pid, enum scoreboard
 void scoreboard_take(struct scoreboard *board, pid_t pid, uint64_t generation)
 {
     atomic_store_explicit(&board->own->generation, generation, memory_order_relaxed);
+    for (int note = 0; note < SCOREBOARD_NOTES; note++)
+        write_note(&board->own->notes[note], "");
     set_owner(board->own, pid, SCOREBOARD_STARTING);
 }
 
@@ -244,6 +272,7 @@ static struct scoreboard_place *own_place(struct scoreboard *board, uint64_t pod
         atomic_store_explicit(&place->guard_at_ns, 0, memory_order_relaxed);
         atomic_store_explicit(&place->lag, 0, memory_order_relaxed);
         atomic_store_explicit(&place->lag_max, 0, memory_order_relaxed);
+        atomic_store_explicit(&place->expiry, 0, memory_order_relaxed);
         atomic_store_explicit(&place->pod_id, pod_id, memory_order_release);
     }
     return place;
@@ -307,6 +336,15 @@ void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag
     atomic_store_explicit(&place->lag_max, longer(max, lag_ms), memory_order_relaxed);
     atomic_store_explicit(&place->lag, ms << LAG_AT_BITS | ((uint64_t)(now_ns / NS_PER_MS) & LAG_AT_MASK),
                           memory_order_relaxed);
+}
+
+void scoreboard_note_expiry(struct scoreboard *board, uint64_t pod_id, int64_t expires_s, int64_t now_ns)
+{
+    uint64_t at_s = (uint64_t)(now_ns / NS_PER_S) & (UINT64_MAX >> EXPIRY_BITS);
+    uint64_t expires = expires_s > 0 ? (uint64_t)expires_s : 0;
+
+    atomic_store_explicit(&own_place(board, pod_id)->expiry,
+                          at_s << EXPIRY_BITS | (expires < EXPIRY_MASK ? expires : EXPIRY_MASK), memory_order_relaxed);
 }
 
 void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard, int64_t now_ns)

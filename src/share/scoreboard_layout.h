@@ -17,7 +17,7 @@
 #include "shm_object.h"
 
 #define SCOREBOARD_MAGIC UINT64_C(0x65726f6373636e79) /* "yncscore" in memory, little-endian */
-#define SCOREBOARD_LAYOUT 4u
+#define SCOREBOARD_LAYOUT 5u
 #define SCOREBOARD_PLACES_MIN 1024u
 #define SCOREBOARD_PLACES_MAX 65536u
 
@@ -46,6 +46,7 @@ struct scoreboard_place {
     _Atomic int64_t guard_at_ns;
     _Atomic uint64_t lag;     /* ms << 40 | when in ms */
     _Atomic uint64_t lag_max; /* see below */
+    _Atomic uint64_t expiry;  /* noted at, in s of the clock << 36 | since the epoch in s */
 };
 
 /* Longest lags: window << 48 | of it << 32 | of the one before << 16 | of the one before that. Windows are numbered from
@@ -57,6 +58,16 @@ struct scoreboard_place {
 #define LAG_AT_MASK ((UINT64_C(1) << LAG_AT_BITS) - 1)
 #define LAG_MS_MAX ((UINT64_C(1) << (64 - LAG_AT_BITS)) - 1)
 
+#define EXPIRY_BITS 36 /* until the year 4147; 8 years of the clock */
+#define EXPIRY_MASK ((UINT64_C(1) << EXPIRY_BITS) - 1)
+
+/* Text under a sequence that is odd while it changes. */
+#define SCOREBOARD_NOTE_WORDS (SCOREBOARD_NOTE_BYTES / 8)
+struct scoreboard_note_cells {
+    _Atomic uint64_t sequence;
+    _Atomic uint64_t words[SCOREBOARD_NOTE_WORDS];
+};
+
 struct scoreboard_histogram_cells {
     _Atomic uint64_t buckets[SCOREBOARD_BUCKETS];
     _Atomic uint64_t sum_us;
@@ -67,6 +78,7 @@ struct scoreboard_block {
     _Atomic uint64_t generation;
     _Atomic uint32_t pid;
     _Atomic uint32_t state;
+    _Alignas(64) struct scoreboard_note_cells notes[SCOREBOARD_NOTES];
     _Alignas(64) _Atomic uint64_t cells[SCOREBOARD_METRICS];
     _Alignas(64) struct scoreboard_histogram_cells histograms[SCOREBOARD_HISTOGRAMS];
     _Alignas(64) struct scoreboard_place places[];

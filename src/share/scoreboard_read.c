@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include <syncer/base/clock.h>
 #include <syncer/base/must.h>
@@ -125,10 +126,28 @@ void scoreboard_owner(const struct scoreboard *board, uint32_t block, struct sco
     };
 }
 
+void scoreboard_get_note(const struct scoreboard *board, uint32_t block, enum scoreboard_note note,
+                         char out[SCOREBOARD_NOTE_BYTES])
+{
+    const struct scoreboard_note_cells *cells = &scoreboard_block(board, block)->notes[note];
+    uint64_t before = atomic_load_explicit(&cells->sequence, memory_order_acquire);
+
+    must(note < SCOREBOARD_NOTES);
+    for (size_t i = 0; i < SCOREBOARD_NOTE_WORDS; i++) {
+        uint64_t word = atomic_load_explicit(&cells->words[i], memory_order_relaxed);
+
+        memcpy(out + i * sizeof(word), &word, sizeof(word));
+    }
+    atomic_thread_fence(memory_order_acquire);
+    out[SCOREBOARD_NOTE_BYTES - 1] = '\0';
+    if (before % 2 == 1 || atomic_load_explicit(&cells->sequence, memory_order_relaxed) != before)
+        out[0] = '\0';
+}
+
 /* What one block knows of the pod. False if nothing, also while the place is changing hands. */
 static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, struct scoreboard_pod *out)
 {
-    uint64_t word, lag, guard;
+    uint64_t word, lag, guard, expiry;
     unsigned result;
 
     if (atomic_load_explicit(&place->pod_id, memory_order_acquire) != pod_id)
@@ -138,9 +157,12 @@ static bool read_place(const struct scoreboard_place *place, uint64_t pod_id, st
     guard = atomic_load_explicit(&place->guard, memory_order_relaxed);
     out->guard_at_ns = atomic_load_explicit(&place->guard_at_ns, memory_order_relaxed);
     lag = atomic_load_explicit(&place->lag, memory_order_relaxed);
+    expiry = atomic_load_explicit(&place->expiry, memory_order_relaxed);
     atomic_thread_fence(memory_order_acquire);
     if (atomic_load_explicit(&place->pod_id, memory_order_relaxed) != pod_id)
         return false;
+    out->expires_s = (int64_t)(expiry & EXPIRY_MASK);
+    out->expires_noted_s = (int64_t)(expiry >> EXPIRY_BITS);
     result = (word >> 40) & 0x7f;
     out->result = result < SCOREBOARD_RESULTS ? (enum scoreboard_result)result : SCOREBOARD_NO_RESULT;
     out->guard_generation = (uint32_t)guard;
@@ -193,6 +215,10 @@ void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scor
             out->guard = seen.guard;
             out->guard_generation = seen.guard_generation;
             out->guard_at_ns = seen.guard_at_ns;
+        }
+        if (seen.expires_s > 0 && seen.expires_noted_s >= out->expires_noted_s) {
+            out->expires_s = seen.expires_s;
+            out->expires_noted_s = seen.expires_noted_s;
         }
         if (seen.proven_generation > out->proven_generation)
             out->proven_generation = seen.proven_generation;

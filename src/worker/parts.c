@@ -295,6 +295,23 @@ static void describe_source(struct worker *worker)
     }
 }
 
+static struct api_shown shown(const struct conf *conf)
+{
+    static const char *const control_probes[] = {
+        [CONF_CONTROL_WARN] = "warn", [CONF_CONTROL_FAIL] = "fail", [CONF_CONTROL_OFF] = "off"};
+
+    return (struct api_shown){
+        .patience_ms = conf_patience_ms(conf),
+        .request_deadline_ms = conf->request_deadline_ms,
+        .zone_sync_interval_ms = conf->zone_sync_interval_ms,
+        .control_probe = control_probes[conf->control_probe],
+        .scheme = conf->scheme == CONF_SCHEME_HTTPS ? "https" : "http",
+        .server_name = conf->tls_server_name ? conf->tls_server_name : conf->host,
+        .path = conf->path,
+        .tls_verify = conf->tls_verify,
+    };
+}
+
 static void make_doors(struct worker *worker)
 {
     const struct conf *conf = &worker->conf;
@@ -339,6 +356,7 @@ static int make_server(struct worker *worker, struct err *err)
         .source = worker->source,
         .generation = worker->heritage.generation,
         .started_ns = worker->started_ns,
+        .shown = shown(conf),
     };
     worker->api.synced_max_age_s = conf->synced_max_age_ms / 1000;
     api_allow_init(&worker->api.allow, conf->allow.items, conf->allow.n);

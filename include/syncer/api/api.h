@@ -47,6 +47,16 @@ struct api_allow {
 /* The values of `allow`, checked before. */
 void api_allow_init(struct api_allow *allow, char *const *values, size_t n);
 
+/* What /v1/status shows of the configuration. Strings are borrowed. */
+struct api_shown {
+    int64_t patience_ms, request_deadline_ms, zone_sync_interval_ms;
+    const char *control_probe; /* "warn", "fail", "off" */
+    const char *scheme;
+    const char *server_name; /* expected in the pods' certificates */
+    const char *path;
+    bool tls_verify;
+};
+
 /* What the handlers need; all borrowed, owned by the worker. */
 struct api {
     struct loop *loop;
@@ -61,6 +71,7 @@ struct api {
     int64_t synced_max_age_s; /* that caches may keep a Synced; 0 = not at all */
     bool draining;            /* /readyz says so, answers still come */
     bool refusing;            /* no new checks any more: "draining" */
+    struct api_shown shown;
     struct api_allow allow;
     struct api_log log;
 };

@@ -161,6 +161,8 @@ struct scoreboard_pod {
     int64_t at_ns;               /* when the result came; 0 = never; may lie ahead of the reader's clock */
     enum scoreboard_guard guard; /* what the control probe said */
     int64_t guard_at_ns;
+    int64_t expires_s;          /* its certificate, since the epoch; 0 = not known */
+    int64_t expires_noted_s;    /* when that was noted, on the clock */
     uint64_t guard_generation;  /* of the configuration under which it said so */
     uint64_t proven_generation; /* of the configuration under which it last answered 200; 0 = never */
 };
@@ -172,8 +174,16 @@ void scoreboard_note_late(struct scoreboard *board, uint64_t pod_id);
 void scoreboard_note_lag(struct scoreboard *board, uint64_t pod_id, uint32_t lag_ms, int64_t now_ns);
 /* It has answered 200 to some token, under the configuration of the block's owner. */
 void scoreboard_note_proven(struct scoreboard *board, uint64_t pod_id);
+/* When its certificate expires, in seconds since the epoch. */
+void scoreboard_note_expiry(struct scoreboard *board, uint64_t pod_id, int64_t expires_s, int64_t now_ns);
 /* What a control probe has found, under the configuration of the block's owner. */
 void scoreboard_note_guard(struct scoreboard *board, uint64_t pod_id, enum scoreboard_guard guard, int64_t now_ns);
+
+/* What a process says of itself, for a person: why the list of pods can't be read, why it can't be watched. Cut at
+ * SCOREBOARD_NOTE_BYTES; "" takes it back. Unlike gauges it outlives the owner until the next one takes the block. */
+#define SCOREBOARD_NOTE_BYTES 384 /* with the NUL */
+enum scoreboard_note { SCOREBOARD_NOTE_LIST, SCOREBOARD_NOTE_WATCH, SCOREBOARD_NOTES };
+void scoreboard_set_note(struct scoreboard *board, enum scoreboard_note note, const char *text);
 
 /* ---- the master, about a block whose owner is gone ---- */
 
@@ -208,6 +218,10 @@ void scoreboard_owner(const struct scoreboard *board, uint32_t block, struct sco
 
 /* The newest over all blocks; all zero if nobody noted anything about that pod. */
 void scoreboard_pod(const struct scoreboard *board, uint64_t pod_id, struct scoreboard_pod *out);
+
+/* A note of a block's owner; "" if there is none, or if it is being written just now. Any bytes may be in it. */
+void scoreboard_get_note(const struct scoreboard *board, uint32_t block, enum scoreboard_note note,
+                         char out[SCOREBOARD_NOTE_BYTES]);
 
 /* The longest lag of the last 5 minutes, or of up to 7.5: the present 150 s and the two before. 0 = none. */
 uint32_t scoreboard_pod_lag_max_ms(const struct scoreboard *board, uint64_t pod_id, int64_t now_ns);

@@ -183,7 +183,70 @@ Test(scoreboard, an_instant_ends_with_its_owner)
     cr_expect_eq(scoreboard_sum(master, METRIC_RELOADED), 0);
 }
 
+/* ---- notes ---- */
+
+static const char *note_of(uint32_t block, enum scoreboard_note note)
+{
+    static char text[SCOREBOARD_NOTE_BYTES];
+
+    scoreboard_get_note(workers[3], block, note, text);
+    return text;
+}
+
+Test(scoreboard, a_note_stays_until_the_block_is_taken_anew)
+{
+    char longest[2 * SCOREBOARD_NOTE_BYTES];
+
+    cr_expect_str_eq(note_of(0, SCOREBOARD_NOTE_LIST), "");
+    scoreboard_set_note(master, SCOREBOARD_NOTE_LIST, "status 403");
+    scoreboard_set_note(workers[1], SCOREBOARD_NOTE_WATCH, "another");
+    cr_expect_str_eq(note_of(0, SCOREBOARD_NOTE_LIST), "status 403");
+    cr_expect_str_eq(note_of(0, SCOREBOARD_NOTE_WATCH), "");
+    cr_expect_str_eq(note_of(1, SCOREBOARD_NOTE_WATCH), "another");
+    memset(longest, 'x', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    scoreboard_set_note(master, SCOREBOARD_NOTE_LIST, longest);
+    cr_expect_eq(strlen(note_of(0, SCOREBOARD_NOTE_LIST)), SCOREBOARD_NOTE_BYTES - 1);
+    scoreboard_set_note(master, SCOREBOARD_NOTE_LIST, "short");
+    cr_expect_str_eq(note_of(0, SCOREBOARD_NOTE_LIST), "short");
+    scoreboard_bury(master, 1);
+    cr_expect_str_eq(note_of(1, SCOREBOARD_NOTE_WATCH), "another");
+    scoreboard_take(workers[1], 201, 2);
+    cr_expect_str_eq(note_of(1, SCOREBOARD_NOTE_WATCH), "");
+    scoreboard_set_note(master, SCOREBOARD_NOTE_LIST, "");
+    cr_expect_str_eq(note_of(0, SCOREBOARD_NOTE_LIST), "");
+}
+
+Test(scoreboard, a_note_that_is_being_written_is_none)
+{
+    scoreboard_set_note(master, SCOREBOARD_NOTE_LIST, "status 403");
+    master->own->notes[SCOREBOARD_NOTE_LIST].sequence++;
+    cr_expect_str_eq(note_of(0, SCOREBOARD_NOTE_LIST), "");
+    scoreboard_set_note(master, SCOREBOARD_NOTE_LIST, "whole again");
+    cr_expect_str_eq(note_of(0, SCOREBOARD_NOTE_LIST), "whole again");
+}
+
 /* ---- results of pods ---- */
+
+Test(scoreboard, the_certificate_that_was_seen_last_counts)
+{
+    struct scoreboard_pod seen;
+
+    scoreboard_pod(master, 42, &seen);
+    cr_expect_eq(seen.expires_s, 0);
+    scoreboard_note_expiry(workers[1], 42, INT64_C(253402300799), 5 * NS_PER_S);
+    scoreboard_note_expiry(workers[2], 42, 1900000000, 9 * NS_PER_S);
+    scoreboard_note_expiry(workers[3], 42, 1800000000, 7 * NS_PER_S);
+    scoreboard_pod(master, 42, &seen);
+    cr_expect_eq(seen.expires_s, 1900000000);
+    scoreboard_note_expiry(workers[1], 42, INT64_C(253402300799), 11 * NS_PER_S);
+    scoreboard_pod(master, 42, &seen);
+    cr_expect_eq(seen.expires_s, (int64_t)EXPIRY_MASK, "9999 shows as the last second that has room");
+    cr_expect_eq(seen.result, SCOREBOARD_NO_RESULT);
+    scoreboard_note_expiry(workers[1], 42 + SCOREBOARD_PLACES_MIN, 1700000000, 12 * NS_PER_S);
+    scoreboard_pod(master, 42, &seen);
+    cr_expect_eq(seen.expires_s, 1900000000, "of worker 2; the place at worker 1 is another pod's");
+}
 
 Test(scoreboard, the_newest_result_of_a_pod_wins)
 {
@@ -446,6 +509,8 @@ Test(scoreboard, any_bytes_give_legal_values)
         workers[1]->own->places[id & (SCOREBOARD_PLACES_MIN - 1)].pod_id = id;
         scoreboard_pod(master, id, &seen);
         cr_expect(seen.result < SCOREBOARD_RESULTS && seen.guard < SCOREBOARD_GUARDS && seen.at_ns >= 0);
+        cr_expect(seen.expires_s >= 0);
+        cr_expect_lt(strlen(note_of(1, SCOREBOARD_NOTE_LIST)), SCOREBOARD_NOTE_BYTES);
     }
 }
 
