@@ -44,7 +44,7 @@ static const struct {
 } refusals[] = {
     {"bad-request", "", false},
     {"not-allowed", ". Add this machine's address to `allow`, or ask by a unix socket", false},
-    {"no-pod-list", ". Syncer's log says why", true},
+    {"no-pod-list", ". syncerctl doctor, or syncer's log, says why", true},
     {"no-pods", ". syncerctl pods shows those that are known", true},
     {"too-many-pods", ". Raise max_pods", false},
     {"overloaded", ". Ask later, or give it more workers", true},

@@ -10,6 +10,7 @@ enum ctl_exit {
     CTL_OK = 0,
     CTL_PARTIALY = 1,
     CTL_NOT_YET = 1, /* wait */
+    CTL_CHANGE = 1,  /* doctor */
     CTL_NOT_SYNCED = 2,
     CTL_TIMEOUT = 3,
     CTL_OTHER = 4,
@@ -19,6 +20,7 @@ int ctl_check(const struct ctl_options *options);
 int ctl_pods(const struct ctl_options *options);
 int ctl_status(const struct ctl_options *options);
 int ctl_wait(const struct ctl_options *options);
+int ctl_doctor(const struct ctl_options *options);
 
 /* "syncerctl: REASON" on standard error, or {"error": REASON} on standard output; returns CTL_OTHER. */
 int ctl_fail(const struct ctl_options *options, const struct err *err);

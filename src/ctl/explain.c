@@ -9,38 +9,23 @@
 #include <syncer/base/macros.h>
 
 #include "explain.h"
+#include "member.h"
 #include "term.h"
 
-#define GROUPS_MAX 32
-#define NAMES_MAX 5 /* shown of a group */
-
 /* ---- one entry ---- */
-
-static void text(const struct json_doc *doc, json_value v, const char *key, char *out, size_t room)
-{
-    if (json_str(doc, json_get(doc, v, key), out, room) < 0)
-        out[0] = '\0';
-}
-
-static int64_t number(const struct json_doc *doc, json_value v, const char *key)
-{
-    int64_t n = 0;
-
-    return json_int(doc, json_get(doc, v, key), &n) == 0 ? n : 0;
-}
 
 int peer_read(const struct json_doc *doc, json_value v, struct peer *peer)
 {
     *peer = (struct peer){.us = -1};
     if (json_type(doc, v) != JSON_OBJECT)
         return -1;
-    text(doc, v, "name", peer->name, sizeof(peer->name));
-    text(doc, v, "address", peer->address, sizeof(peer->address));
-    text(doc, v, "result", peer->result, sizeof(peer->result));
-    text(doc, v, "reason", peer->reason, sizeof(peer->reason));
-    peer->port = number(doc, v, "port");
-    peer->code = number(doc, v, "code");
-    peer->attempts = number(doc, v, "attempts");
+    member_text(doc, v, "name", peer->name, sizeof(peer->name));
+    member_text(doc, v, "address", peer->address, sizeof(peer->address));
+    member_text(doc, v, "result", peer->result, sizeof(peer->result));
+    member_text(doc, v, "reason", peer->reason, sizeof(peer->reason));
+    peer->port = member_number(doc, v, "port");
+    peer->code = member_number(doc, v, "code");
+    peer->attempts = member_number(doc, v, "attempts");
     peer->unexpected = json_thousandths(doc, json_get(doc, v, "ms"), &peer->us) < 0;
     return 0;
 }
@@ -127,8 +112,8 @@ void explain_peer(struct buf *out, const struct peer *peer, const char *names, s
 
     buf_add_str(out, many ? "pods " : "pod ");
     term_add(out, names);
-    if (n > NAMES_MAX)
-        buf_addf(out, " and %zu more", n - NAMES_MAX);
+    if (n > EXPLAIN_NAMES_MAX)
+        buf_addf(out, " and %zu more", n - EXPLAIN_NAMES_MAX);
     buf_add_char(out, ' ');
     if (strcmp(peer->result, "status") == 0)
         explain_status(out, peer->code, many);
@@ -146,49 +131,36 @@ void explain_peer(struct buf *out, const struct peer *peer, const char *names, s
 
 /* ---- all of them ---- */
 
-struct group {
-    struct peer peer; /* the first; the others are like it */
-    char names[NAMES_MAX * 258];
-    size_t n;
-};
-
 static bool is_alike(const struct peer *a, const struct peer *b)
 {
     return a->code == b->code && strcmp(a->result, b->result) == 0 && strcmp(a->reason, b->reason) == 0;
 }
 
-static void join(struct group *group, const struct peer *peer)
+void explain_groups_add(struct explain_groups *groups, const struct peer *peer)
 {
-    size_t len = strlen(group->names);
+    struct explain_group *group;
+    size_t i = 0, len;
 
-    if (group->n++ < NAMES_MAX)
-        snprintf(group->names + len, sizeof(group->names) - len, "%s%s", len ? ", " : "", peer->name);
-}
-
-/* How many groups there are then; those beyond GROUPS_MAX are counted in *others. */
-static size_t sort_in(struct group *groups, size_t n, const struct peer *peer, size_t *others)
-{
-    size_t i = 0;
-
-    while (i < n && !is_alike(&groups[i].peer, peer))
+    while (i < groups->n && !is_alike(&groups->groups[i].peer, peer))
         i++;
-    if (i == GROUPS_MAX) {
-        ++*others;
-        return n;
+    if (i == EXPLAIN_GROUPS_MAX) {
+        groups->others++;
+        return;
     }
-    if (i == n) {
-        groups[i] = (struct group){.peer = *peer};
-        n++;
+    group = &groups->groups[i];
+    if (i == groups->n) {
+        *group = (struct explain_group){.peer = *peer};
+        groups->n++;
     }
-    join(&groups[i], peer);
-    return n;
+    len = strlen(group->names);
+    if (group->n++ < EXPLAIN_NAMES_MAX)
+        snprintf(group->names + len, sizeof(group->names) - len, "%s%s", len ? ", " : "", peer->name);
 }
 
 void explain_answer(struct buf *out, const struct json_doc *doc)
 {
     bool absent = json_is(doc, json_get(doc, 0, "expect"), "absent");
-    struct group *groups = calloc(GROUPS_MAX, sizeof(*groups));
-    size_t n = 0, others = 0;
+    struct explain_groups *groups = calloc(1, sizeof(*groups));
     struct peer peer;
 
     if (!groups) {
@@ -197,12 +169,12 @@ void explain_answer(struct buf *out, const struct json_doc *doc)
     }
     for (json_value v = json_first(doc, json_get(doc, 0, "pods")); v != JSON_NONE; v = json_next(doc, v))
         if (peer_read(doc, v, &peer) == 0 && peer.unexpected)
-            n = sort_in(groups, n, &peer, &others);
-    for (size_t i = 0; i < n; i++) {
-        explain_peer(out, &groups[i].peer, groups[i].names, groups[i].n, absent);
+            explain_groups_add(groups, &peer);
+    for (size_t i = 0; i < groups->n; i++) {
+        explain_peer(out, &groups->groups[i].peer, groups->groups[i].names, groups->groups[i].n, absent);
         buf_add_char(out, '\n');
     }
-    if (others > 0)
-        buf_addf(out, "and %zu more pods: --verbose shows each\n", others);
+    if (groups->others > 0)
+        buf_addf(out, "and %zu more pods: --verbose shows each\n", groups->others);
     free(groups);
 }

@@ -24,6 +24,19 @@ int peer_read(const struct json_doc *doc, json_value v, struct peer *peer);
 /* What is said of `names` ("gw-1", or "gw-1, gw-2" with n > 1), a sentence without its full stop. `absent`: 401 was expected. */
 void explain_peer(struct buf *out, const struct peer *peer, const char *names, size_t n, bool absent);
 
+/* Peers with the same trouble, together. All zero at first. */
+#define EXPLAIN_GROUPS_MAX 32
+#define EXPLAIN_NAMES_MAX 5 /* shown of a group */
+struct explain_groups {
+    struct explain_group {
+        struct peer peer; /* the first; the others are like it */
+        char names[EXPLAIN_NAMES_MAX * 258];
+        size_t n;
+    } groups[EXPLAIN_GROUPS_MAX];
+    size_t n, others; /* others: peers for which there was no group left */
+};
+void explain_groups_add(struct explain_groups *groups, const struct peer *peer);
+
 /* A line for each kind of trouble among the pods of a verbose answer, with the names of those that have it. */
 void explain_answer(struct buf *out, const struct json_doc *doc);
 

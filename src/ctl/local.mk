@@ -6,8 +6,16 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/ask.h \
 	src/ctl/check.c \
 	src/ctl/commands.h \
+	src/ctl/doctor.c \
+	src/ctl/doctor.h \
+	src/ctl/doctor_conf.c \
+	src/ctl/doctor_pods.c \
+	src/ctl/doctor_server.c \
+	src/ctl/doctor_words.c \
 	src/ctl/explain.c \
 	src/ctl/explain.h \
+	src/ctl/member.c \
+	src/ctl/member.h \
 	src/ctl/options.c \
 	src/ctl/options.def \
 	src/ctl/options.h \

@@ -15,10 +15,8 @@
 #include "commands.h"
 
 static int (*const commands[CTL_COMMANDS])(const struct ctl_options *options) = {
-    [CTL_CHECK] = ctl_check,
-    [CTL_PODS] = ctl_pods,
-    [CTL_STATUS] = ctl_status,
-    [CTL_WAIT] = ctl_wait,
+    [CTL_CHECK] = ctl_check, [CTL_PODS] = ctl_pods,     [CTL_STATUS] = ctl_status,
+    [CTL_WAIT] = ctl_wait,   [CTL_DOCTOR] = ctl_doctor,
 };
 
 int main(int argc, char **argv)

@@ -18,7 +18,8 @@
 #define PODS (1u << CTL_PODS)
 #define STATUS (1u << CTL_STATUS)
 #define WAIT (1u << CTL_WAIT)
-#define ALL (CHECK | PODS | STATUS | WAIT)
+#define DOCTOR (1u << CTL_DOCTOR)
+#define ALL (CHECK | PODS | STATUS | WAIT | DOCTOR)
 
 static const struct {
     const char *name, *arguments, *help;
@@ -227,7 +228,7 @@ enum ctl_parsed ctl_options_parse(struct ctl_options *options, int argc, char **
 {
     *options = (struct ctl_options){.command = CTL_COMMANDS};
     if (argc < 2) {
-        err_set(err, "a command is missing: check, pods, status or wait");
+        err_set(err, "a command is missing: check, pods, status, wait or doctor");
         return CTL_USAGE;
     }
     if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0)
@@ -237,7 +238,7 @@ enum ctl_parsed ctl_options_parse(struct ctl_options *options, int argc, char **
     if (strcmp(argv[1], "help") == 0 && (argc == 2 || find_command(argv[2], &options->command) == 0))
         return argc == 2 ? CTL_HELP : CTL_HELP_COMMAND;
     if (find_command(argv[1], &options->command) < 0) {
-        err_set(err, "%.20s: should be check, pods, status or wait", argv[1]);
+        err_set(err, "%.20s: should be check, pods, status, wait or doctor", argv[1]);
         return CTL_USAGE;
     }
     if (read_options(options, argc, argv, err) < 0)
@@ -263,6 +264,7 @@ static const char *const exit_codes[CTL_COMMANDS] = {
     [CTL_PODS] = "0, 4 no answer, 64 usage",
     [CTL_STATUS] = "0, 4 no answer, 64 usage",
     [CTL_WAIT] = "0 it has come to be, 1 not within the time, 4 it can't by waiting, 64 usage",
+    [CTL_DOCTOR] = "0 all is well, 1 something must change, 64 usage",
 };
 
 void ctl_help_command(FILE *out, enum ctl_command command)
@@ -285,6 +287,6 @@ void ctl_help(FILE *out)
         fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
     fputs("\n  -h, --help     this text; behind a command, its options\n  -V, --version  print the version\n\n"
           "A token is never taken from the command line, which everybody can read.\n\n"
-          "  syncerctl check --origin gw-1 < token.txt\n  syncerctl pods\n",
+          "  syncerctl check --origin gw-1 < token.txt\n  syncerctl doctor -c " SYNCER_SYSCONFDIR "/config.yaml\n",
           out);
 }

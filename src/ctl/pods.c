@@ -9,27 +9,14 @@
 #include <syncer/base/macros.h>
 
 #include "commands.h"
+#include "member.h"
 #include "term.h"
-
-static void text_of(const struct json_doc *doc, json_value pod, const char *key, char *out, size_t room)
-{
-    if (json_str(doc, json_get(doc, pod, key), out, room) < 0)
-        out[0] = '\0';
-}
-
-/* -1 = not there, or null */
-static int64_t number_of(const struct json_doc *doc, json_value pod, const char *key)
-{
-    int64_t n;
-
-    return json_int(doc, json_get(doc, pod, key), &n) == 0 ? n : -1;
-}
 
 static void add_name(struct term_table *table, const struct json_doc *doc, json_value pod)
 {
     char text[256];
 
-    text_of(doc, pod, "name", text, sizeof(text));
+    member_text(doc, pod, "name", text, sizeof(text));
     term_table_add(table, text, TERM_PLAIN);
 }
 
@@ -37,18 +24,18 @@ static void add_address(struct term_table *table, const struct json_doc *doc, js
 {
     char address[48], text[64];
 
-    text_of(doc, pod, "address", address, sizeof(address));
-    snprintf(text, sizeof(text), strchr(address, ':') ? "[%s]:%d" : "%s:%d", address, (int)number_of(doc, pod, "port"));
+    member_text(doc, pod, "address", address, sizeof(address));
+    snprintf(text, sizeof(text), strchr(address, ':') ? "[%s]:%d" : "%s:%d", address,
+             (int)member_number(doc, pod, "port"));
     term_table_add(table, text, TERM_PLAIN);
 }
 
 static void add_state(struct term_table *table, const struct json_doc *doc, json_value pod)
 {
     char text[32];
-    bool counts = false;
+    bool counts = member_is_true(doc, pod, "counts");
 
-    text_of(doc, pod, "state", text, sizeof(text));
-    json_bool(doc, json_get(doc, pod, "counts"), &counts);
+    member_text(doc, pod, "state", text, sizeof(text));
     term_table_add(table, text, counts ? TERM_GOOD : TERM_FAINT);
     term_table_add(table, counts ? "yes" : "no", counts ? TERM_PLAIN : TERM_FAINT);
 }
@@ -56,23 +43,23 @@ static void add_state(struct term_table *table, const struct json_doc *doc, json
 static void add_result(struct term_table *table, const struct json_doc *doc, json_value pod)
 {
     char text[32], age[CTL_AGE_BYTES];
-    int64_t ms = number_of(doc, pod, "result_age_ms");
+    int64_t ms = member_number(doc, pod, "result_age_ms");
     enum term_colour colour = TERM_BAD;
 
-    text_of(doc, pod, "result", text, sizeof(text));
+    member_text(doc, pod, "result", text, sizeof(text));
     if (strcmp(text, "present") == 0 || strcmp(text, "absent") == 0)
         colour = TERM_GOOD;
     else if (strcmp(text, "none") == 0)
         colour = TERM_FAINT;
     else if (strcmp(text, "status") == 0)
-        snprintf(text, sizeof(text), "%d", (int)number_of(doc, pod, "code"));
+        snprintf(text, sizeof(text), "%d", (int)member_number(doc, pod, "code"));
     term_table_add(table, text, colour);
     term_table_add(table, ms >= 0 ? ctl_age(ms, age) : "", TERM_PLAIN);
 }
 
 static void add_lag(struct term_table *table, const struct json_doc *doc, json_value pod)
 {
-    int64_t ms = number_of(doc, pod, "lag_ms");
+    int64_t ms = member_number(doc, pod, "lag_ms");
     char age[CTL_AGE_BYTES];
 
     term_table_add(table, ms > 0 ? ctl_age(ms, age) : "", TERM_PLAIN);
@@ -82,16 +69,27 @@ static void add_location(struct term_table *table, const struct json_doc *doc, j
 {
     char text[32];
 
-    text_of(doc, pod, "location", text, sizeof(text));
+    member_text(doc, pod, "location", text, sizeof(text));
     term_table_add(table, text,
                    strcmp(text, "unprotected") == 0 ? TERM_BAD
                    : strcmp(text, "protected") == 0 ? TERM_GOOD
                                                     : TERM_FAINT);
 }
 
+/* The day on which it ends. */
+static void add_certificate(struct term_table *table, const struct json_doc *doc, json_value pod)
+{
+    char text[32];
+
+    member_text(doc, pod, "certificate_expires_at", text, sizeof(text));
+    text[strcspn(text, "T")] = '\0';
+    term_table_add(table, text, TERM_PLAIN);
+}
+
 static int show(const struct json_doc *doc)
 {
-    static const char *const heads[] = {"POD", "ADDRESS", "STATE", "COUNTS", "RESULT", "AGE", "LAG", "LOCATION"};
+    static const char *const heads[] = {"POD", "ADDRESS", "STATE",    "COUNTS",     "RESULT",
+                                        "AGE", "LAG",     "LOCATION", "CERTIFICATE"};
     bool colours = term_has_colours();
     struct term_table table;
     char age[CTL_AGE_BYTES];
@@ -108,16 +106,17 @@ static int show(const struct json_doc *doc)
         add_result(&table, doc, v);
         add_lag(&table, doc, v);
         add_location(&table, doc, v);
+        add_certificate(&table, doc, v);
     }
     buf_init(&out, SIZE_MAX);
     out.failed = table.failed;
     term_table_write(&table, &out, colours);
     term_table_release(&table);
-    ms = number_of(doc, 0, "age_ms");
+    ms = member_number(doc, 0, "age_ms");
     if (ms >= 0)
-        buf_addf(&out, "%" PRId64 " pods, read %s ago\n", number_of(doc, 0, "count"), ctl_age(ms, age));
+        buf_addf(&out, "%" PRId64 " pods, read %s ago\n", member_number(doc, 0, "count"), ctl_age(ms, age));
     else
-        buf_add_str(&out, "no list of pods has been read yet: syncer's log says why\n");
+        buf_add_str(&out, "no list of pods has been read yet: syncerctl doctor, or syncer's log, says why\n");
     return ctl_write(&out, CTL_OK);
 }
 

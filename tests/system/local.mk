@@ -27,6 +27,8 @@ SYSTEM_TESTS = \
 	tests/system/test_logs.py \
 	tests/system/test_init.py \
 	tests/system/test_ctl.py \
+	tests/system/test_ctl_doctor.py \
+	tests/system/test_manuals.py \
 	tests/system/test_supervisor.py \
 	tests/system/test_demo.py
 # For `make check-kube` only: what they run against has to be built first.

@@ -211,7 +211,7 @@ def test_refusals(t):
     assert server.stop() == 0
     expect(ctl.run("pods", "--url", "http://127.0.0.1:8080/v1/pods"), 4, "without a path")
     expect(ctl.run("pods", "--url", server.url), 4, "Does syncer run")
-    expect(ctl.run("frobnicate"), 64, "should be check, pods, status or wait")
+    expect(ctl.run("frobnicate"), 64, "should be check, pods, status, wait or doctor")
 
 
 class Impostor(socketserver.TCPServer):

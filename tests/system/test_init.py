@@ -46,7 +46,13 @@ def test_systemd_takes_the_unit(t):
     need("systemd-analyze")
     server, places = place(t)
     unit = fill("syncer.service", t.folder, **places)
-    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=30)
+    manuals = os.path.join(t.folder, "man")
+    for page in ("syncer.8", "syncer.yaml.5"):
+        os.makedirs(os.path.join(manuals, f"man{page[-1]}"))
+        source = os.path.join(SOURCE, "contrib/man", page)
+        shutil.copy(source if os.path.exists(source) else source + ".in", os.path.join(manuals, f"man{page[-1]}", page))
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=30,
+                          env={**os.environ, "MANPATH": manuals})
     assert (done.returncode, done.stdout + done.stderr) == (0, ""), done
 
 
