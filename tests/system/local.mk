@@ -29,6 +29,7 @@ SYSTEM_TESTS = \
 	tests/system/test_ctl.py \
 	tests/system/test_ctl_doctor.py \
 	tests/system/test_manuals.py \
+	tests/system/test_helm.py \
 	tests/system/test_supervisor.py \
 	tests/system/test_demo.py
 # For `make check-kube` only: what they run against has to be built first.
@@ -53,6 +54,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	tests/system/harness/ctl.py \
 	tests/system/harness/fakepod.py \
 	tests/system/harness/gateway.py \
+	tests/system/harness/helm.py \
 	tests/system/harness/incluster.py \
 	tests/system/harness/kube.py \
 	tests/system/harness/kubelet.py \
