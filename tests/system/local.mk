@@ -35,6 +35,7 @@ SYSTEM_TESTS = \
 # For `make check-kube` only: what they run against has to be built first.
 KUBE_TESTS = \
 	tests/system/test_kube_changes.py \
+	tests/system/test_kube_helm.py \
 	tests/system/test_kube_kubeconfig.py \
 	tests/system/test_kube_roles.py \
 	tests/system/test_kube_rollout.py \
@@ -60,6 +61,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	tests/system/harness/kubelet.py \
 	tests/system/harness/kubeobjects.py \
 	tests/system/harness/kubeserver.py \
+	tests/system/harness/node.py \
 	tests/system/harness/pod.lua \
 	tests/system/harness/proc.py \
 	tests/system/harness/resolver.py \

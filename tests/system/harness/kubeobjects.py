@@ -180,33 +180,45 @@ class Namespace:
                 self.api.delete(path)
 
 
-class Mount:
-    """token, ca.crt and namespace behind the link ..data, which one rename turns to a new folder: as the kubelet does it."""
+class Volume:
+    """Files behind the link ..data, which one rename turns to a new folder: as the kubelet mounts a ConfigMap or a Secret."""
 
-    def __init__(self, ca, namespace, token):
-        self.folder, self._generation = tempfile.mkdtemp(prefix="syncer-mount."), 0
-        with open(ca) as f:
-            self._files = {"ca.crt": f.read(), "namespace": namespace}
-        self.write(token=token)
-        for name in self._files:
-            os.symlink(f"..data/{name}", os.path.join(self.folder, name))
+    def __init__(self, files):
+        self.folder, self._generation, self.files = tempfile.mkdtemp(prefix="syncer-mount."), 0, {}
+        self.write(files)
 
     def _path(self, name):
         return os.path.join(self.folder, name)
 
-    def write(self, **files):
-        """Swaps in new contents; file names with `_` for the dot."""
-        self._files.update({name.replace("_", "."): text for name, text in files.items()})
+    def write(self, files):
+        """Swaps in these and no others."""
         self._generation += 1
         new = f"..{self._generation}"
         os.mkdir(self._path(new))
-        for name, text in self._files.items():
+        for name, text in files.items():
             with open(os.path.join(self._path(new), name), "w") as f:
                 f.write(text)
         os.symlink(new, self._path("..data_tmp"))
         os.rename(self._path("..data_tmp"), self._path("..data"))
+        for name in files.keys() - self.files.keys():
+            os.symlink(f"..data/{name}", self._path(name))
+        for name in self.files.keys() - files.keys():
+            os.unlink(self._path(name))
         if self._generation > 1:
             shutil.rmtree(self._path(f"..{self._generation - 1}"))
+        self.files = dict(files)
 
     def close(self):
         shutil.rmtree(self.folder)
+
+
+class Mount(Volume):
+    """token, ca.crt and namespace of an account."""
+
+    def __init__(self, ca, namespace, token):
+        with open(ca) as f:
+            super().__init__({"ca.crt": f.read(), "namespace": namespace, "token": token})
+
+    def write(self, files=None, **changes):
+        """`changes`: names with `_` for the dot."""
+        super().write(files or {**self.files, **{name.replace("_", "."): text for name, text in changes.items()}})
