@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -13,6 +14,9 @@
 
 #include <syncer/base/clock.h>
 #include <syncer/base/process.h>
+
+/* glibc's own to begin with: mallopt(3). */
+#define OWN_MAPPING_BYTES (128 * 1024)
 
 /* Directory entries at a time, some 170; twice a call, so that a small count takes one call. */
 #define FDS_BYTES 4096
@@ -25,6 +29,11 @@ void process_hide(void)
      * makes a process dumpable again. */
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0UL, 0UL, 0UL, 0UL);
+}
+
+void process_trim_heap(void)
+{
+    mallopt(M_MMAP_THRESHOLD, OWN_MAPPING_BYTES);
 }
 
 void process_set_name(const char *name)

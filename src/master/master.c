@@ -191,6 +191,7 @@ int master_run(const struct master_settings *settings, struct conf *conf)
     log_open("master");
     log_configure((enum log_level)conf->log_level, (enum log_format)conf->log_format);
     fd_raise_limit();
+    process_trim_heap();
     if (master) {
         master->settings = *settings;
         master->exe_fd = -1;

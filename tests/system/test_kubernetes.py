@@ -114,6 +114,20 @@ def test_an_expired_page_is_read_again(t):
     assert "could not be read" not in syncer.log()
 
 
+def test_reloads_take_no_memory(t):
+    """Room for max_pods is made anew each time, and most of it is never written to."""
+    api, syncer = start(t, watch_files=False)
+
+    def kib():
+        with open(f"/proc/{syncer.process.pid}/smaps_rollup") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("Private_Dirty:"))
+    before = kib()
+    for _ in range(8):
+        syncer.reload()
+    wait_counting(syncer, 2, 3, 4)
+    assert kib() < before + 4096, (before, kib())
+
+
 def test_what_goes_wrong_never_empties_the_list(t):
     api, syncer = start(t)
     wait_counting(syncer, 2, 3, 4)

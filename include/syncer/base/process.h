@@ -14,6 +14,11 @@ void process_hide(void);
  * name before Linux 6.14. */
 void process_set_name(const char *name);
 
+/* Large blocks go back to the kernel when they are freed, and zeroed ones cost nothing until they are written to, however
+ * often they come and go. Left to itself, malloc(3) moves them into the heap once the first has been freed: after some
+ * reloads the master held 31 MB, of which 3 are in use. */
+void process_trim_heap(void);
+
 /* User and system time since the process began. */
 int64_t process_cpu_ns(void);
 /* 0 if the kernel does not tell. */
