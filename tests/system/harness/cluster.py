@@ -99,6 +99,8 @@ class Nginx:
                 if proc.alive(pid):
                     os.kill(pid, signal.SIGKILL)
             proc.wait_until(lambda: not any(map(proc.alive, workers)), why="nginx workers did not end")
+            for pid in workers:
+                proc.reap(pid)
 
 
 class Pod:
@@ -128,7 +130,7 @@ class Pod:
 
     def put_at(self, token, at_ms):
         """It has the token from at_ms of the wall clock on."""
-        self._control("PUT", "token", token, at=at_ms)
+        self._control("PUT", "token", token, at=f"{at_ms:.3f}")
 
     def drop(self, token):
         self._control("DELETE", "token", token)

@@ -171,7 +171,8 @@ class Kube:
         return token == f"Bearer {self.token}" or cert
 
     def _answer_recorded(self, request, step, query):
-        body = self._body(step)
+        with self._changed:  # a list and its version belong together
+            body = self._body(step)
         if self.page and step != "deployment":
             whole, at = json.loads(body), int(query.get("continue", "0"))
             more = at + self.page < len(whole["items"])

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Processes and loopback addresses of a test: nothing outlives it, and no two tests that run at once meet."""
+import concurrent.futures
 import ctypes
 import datetime
 import errno
 import os
+import queue
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -19,11 +22,38 @@ def adopt_orphans():
         raise OSError(ctypes.get_errno(), "PR_SET_CHILD_SUBREAPER")
 
 
+_orders = queue.SimpleQueue()  # of other threads for spawn_ordered()
+
+
 def spawn(argv, **kwargs):
-    """A child that is told to end if this process dies in whatever way."""
+    """A child that is told to end if this process dies in whatever way. The kernel looks at the thread that made it: so the
+    main thread does it, and other threads wait for it to call spawn_ordered()."""
+    if threading.current_thread() is not threading.main_thread():
+        order = concurrent.futures.Future()
+        _orders.put((order, argv, kwargs))
+        return order.result(60)
+
     def die_with_parent():
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     return subprocess.Popen(argv, preexec_fn=die_with_parent, stdin=subprocess.DEVNULL, **kwargs)
+
+
+def spawn_ordered():
+    """What other threads wait for."""
+    while not _orders.empty():
+        order, argv, kwargs = _orders.get()
+        try:
+            order.set_result(spawn(argv, **kwargs))
+        except Exception as e:
+            order.set_exception(e)
+
+
+def reap(pid):
+    """An orphan that has become ours and has ended."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
 
 
 def children(pid=None):

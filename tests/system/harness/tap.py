@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The runner: each function test_* of a script is one TAP line, with a limit of time, an own folder and an own set of
 pods; what it started is ended whatever happens, and what is left after that is a failure."""
+import contextlib
 import functools
 import os
 import shutil
@@ -110,7 +111,8 @@ class Test:
         return errors
 
 
-def _shm():
+def segments():
+    """Names in /dev/shm: none may be left."""
     return {name for name in os.listdir("/dev/shm") if name.startswith("syncer-")}
 
 
@@ -120,7 +122,7 @@ def _on_alarm(*_):
 
 def _run(function):
     """'' if it passed, else why not. Skip goes through."""
-    shm = _shm()
+    shm = segments()
     test, why = Test(), ""
     signal.alarm(getattr(function, "limit_s", LIMIT_S))
     try:
@@ -133,7 +135,7 @@ def _run(function):
         signal.alarm(0)
         why += "".join(f"afterwards: {e}\n" for e in test.close())
         try:  # another test that runs at this moment has names there for an instant
-            proc.wait_until(lambda: not _shm() - shm, 2, why="/dev/shm is not empty")
+            proc.wait_until(lambda: not segments() - shm, 2, why="/dev/shm is not empty")
         except TimeoutError as e:
             why += f"afterwards: {e}\n"
         if why:
@@ -145,6 +147,20 @@ def _run(function):
     return why
 
 
+@contextlib.contextmanager
+def house():
+    """Around a program's tests: orphans are ours, and what is shared is ended, also by SIGTERM."""
+    proc.adopt_orphans()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        yield
+    finally:
+        for thing in reversed(_shared):
+            thing.close()
+        if _certs.cache_info().currsize:
+            shutil.rmtree(_certs().folder)
+
+
 def main(missing=cluster.missing):
     """Runs the tests of the script in the order written; names as arguments choose some. `missing` says what this machine
     lacks for them."""
@@ -154,12 +170,9 @@ def main(missing=cluster.missing):
     if lacking:
         print(f"1..0 # SKIP {lacking}")
         return 0
-    proc.adopt_orphans()
     signal.signal(signal.SIGALRM, _on_alarm)
-    # SIGTERM ends as an exception does: what is started is ended.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print(f"1..{len(chosen)}", flush=True)
-    try:
+    with house():
         for i, (name, function) in enumerate(chosen.items(), 1):
             label, start = name[5:].replace("_", " "), time.monotonic()
             try:
@@ -171,9 +184,4 @@ def main(missing=cluster.missing):
             print("".join(f"# {line}\n" for line in why.splitlines()), end="")
             print(f"{'not ok' if why else 'ok'} {i} - {label}", flush=True)
             print(f"# {time.monotonic() - start:.1f} s", flush=True)
-    finally:
-        for thing in reversed(_shared):
-            thing.close()
-        if _certs.cache_info().currsize:
-            shutil.rmtree(_certs().folder)
     return 1 if failed else 0
