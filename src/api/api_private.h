@@ -16,6 +16,8 @@ void api_readyz(struct http_exchange *x, void *app);
 void api_metrics(struct http_exchange *x, void *app);
 void api_pods(struct http_exchange *x, void *app);
 void api_status(struct http_exchange *x, void *app);
+void api_root(struct http_exchange *x, void *app);
+void api_page(struct http_exchange *x, void *app); /* of pages.def, by its path */
 
 /* Ends an answer that has begun with `json`, and takes its memory; if it could not be built, the connection ends. */
 void api_end_json(struct http_exchange *x, struct buf *json);

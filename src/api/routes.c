@@ -19,6 +19,10 @@ static const struct http_route routes[] = {
     {"/v1/pods", api_pods, "the pods that are known, with their last results"},
     {"/v1/status", api_status, "master, workers, source, verdicts"},
     {"/metrics", api_metrics, "what is counted and measured, for Prometheus"},
+    {"/", api_root, "302 to the page"},
+#define PAGE(name, path, type, file) {path, api_page, "for browsers"},
+#include "pages.def"
+#undef PAGE
 };
 
 struct http_router api_router(struct api *api, enum api_side side)

@@ -24,6 +24,7 @@ SYSTEM_TESTS = \
 	tests/system/test_secrets.py \
 	tests/system/test_load.py \
 	tests/system/test_metrics.py \
+	tests/system/test_pages.py \
 	tests/system/test_logs.py \
 	tests/system/test_init.py \
 	tests/system/test_ctl.py \
@@ -49,6 +50,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	roles/endpointslices.yaml \
 	roles/namespaced.yaml \
 	tests/system/harness/__init__.py \
+	tests/system/harness/browser.py \
 	tests/system/harness/certs.py \
 	tests/system/harness/clients.py \
 	tests/system/harness/cluster.py \
