@@ -107,6 +107,17 @@ static bool write_build(struct metrics *m, struct buf *out)
     return true;
 }
 
+/* For alerts, which can't know it from elsewhere. */
+static bool write_interval(struct metrics *m, struct buf *out)
+{
+    struct prom_writer w;
+
+    prom_family(out, "syncer_zone_sync_interval_seconds", PROM_GAUGE, "The gateways' interval, as configured.");
+    prom_begin(&w, out, "syncer_zone_sync_interval_seconds", "");
+    prom_decimal(&w, (uint64_t)m->api->shown.zone_sync_interval_ms, 3);
+    return true;
+}
+
 static bool write_workers(struct metrics *m, struct buf *out)
 {
     uint64_t n[SCOREBOARD_STATES] = {0};
@@ -171,6 +182,15 @@ static bool is_up(const struct metrics *m, const struct podtable_pod *pod, uint6
     return seen.result != SCOREBOARD_NO_RESULT;
 }
 
+static bool is_late(const struct metrics *m, const struct podtable_pod *pod, uint64_t *n)
+{
+    struct scoreboard_pod seen;
+
+    scoreboard_pod(m->api->board, pod->id, &seen);
+    *n = seen.late ? 1000 : 0;
+    return seen.result != SCOREBOARD_NO_RESULT;
+}
+
 static bool is_protected(const struct metrics *m, const struct podtable_pod *pod, uint64_t *n)
 {
     struct scoreboard_pod seen;
@@ -194,6 +214,7 @@ static const struct {
     bool (*value)(const struct metrics *m, const struct podtable_pod *pod, uint64_t *n);
 } pod_families[] = {
     {"syncer_pod_up", "Whether the pod answered its last probe, whatever it said.", is_up},
+    {"syncer_pod_late", "Whether checks give up on the pod while other pods have the token.", is_late},
     {"syncer_pod_protected", "Whether the pod refused the last made-up token.", is_protected},
     {"syncer_pod_replication_lag_seconds", "Last time from a check's start until the pod had the token.", last_lag},
     {"syncer_pod_replication_lag_max_seconds", "The longest of the last 5 minutes.", longest_lag},
@@ -243,8 +264,8 @@ static bool write_pod(struct metrics *m, struct buf *out)
 /* ---- the answer ---- */
 
 /* In the order of the text. Each writes a little and says whether it is through. */
-static bool (*const parts[])(struct metrics *m, struct buf *out) = {write_build, write_line, write_workers, write_table,
-                                                                    write_pod};
+static bool (*const parts[])(struct metrics *m, struct buf *out) = {write_build,   write_interval, write_line,
+                                                                    write_workers, write_table,    write_pod};
 
 static bool next(struct http_producer *producer, struct buf *out)
 {

@@ -53,7 +53,12 @@ static void write_pod(struct json_writer *w, const struct api *api, const struct
     json_put_string(w, "result", scoreboard_result_name(last.result));
     json_put_number(w, "code", last.code);
     put_age(w, "result_age_ms", last.at_ns, now);
-    json_put_number(w, "lag_ms", last.lag_ms);
+    json_key(w, "lag_ms");
+    if (last.lag_at_ns > 0)
+        json_number(w, last.lag_ms);
+    else
+        json_null(w);
+    json_put_boolean(w, "late", last.late);
     json_put_string(w, "location", guard_name(api, &last));
     put_expiry(w, last.expires_s);
     json_object_end(w);

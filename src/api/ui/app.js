@@ -64,7 +64,6 @@ const kindOf = (word) => (GOOD.includes(word) ? 'good' : BAD.includes(word) ? 'b
 
 const RESULTS = { none: 'not asked yet', status: 'unexpected status', connect: 'no connection', tls: 'TLS failed',
   timeout: 'no answer in time', broken: 'answer broken off' };
-const lagOf = (pod) => (pod.result === 'none' ? null : pod.lag_ms);
 const result = (pod) => (RESULTS[pod.result] || pod.result) + (pod.code ? ` (${pod.code})` : '');
 
 const podsTable = new Table($('pods-table'), [
@@ -73,7 +72,7 @@ const podsTable = new Table($('pods-table'), [
   { title: 'State', value: (p) => p.state, text: (p) => p.state + (p.counts ? '' : ', not asked'), kind: (p) => (p.counts ? kindOf(p.state) : 'dim') },
   { title: 'Last result', value: (p) => p.result, text: result, kind: (p) => kindOf(p.result) },
   { title: 'Ago', number: true, value: (p) => p.result_age_ms, text: (p) => duration(p.result_age_ms) },
-  { title: 'Lag', number: true, value: lagOf, text: (p) => ms(lagOf(p)) },
+  { title: 'Lag', number: true, value: (p) => p.lag_ms, text: (p) => ms(p.lag_ms) + (p.late ? ', late' : ''), kind: (p) => (p.late ? 'bad' : '') },
   { title: 'Probe location', value: (p) => p.location, text: (p) => p.location, kind: (p) => kindOf(p.location) },
 ]);
 const workersTable = new Table($('workers-table'), [
@@ -110,7 +109,7 @@ function remember(read) {
   for (const verdict of VERDICTS) point[verdict] = rate(read, last, (r) => r.status.checks[verdict]);
   point['wait p50'] = since(reads, 'syncer_check_duration_seconds_bucket', 0.5);
   point['wait p95'] = since(reads, 'syncer_check_duration_seconds_bucket', 0.95);
-  const counting = pods.pods.filter((p) => p.counts && lagOf(p) !== null);
+  const counting = pods.pods.filter((p) => p.counts && p.lag_ms !== null);
   if (counting.length > PLOTTED_PODS) {
     const lags = counting.map((p) => p.lag_ms);
     point['lag of the median pod'] = median(lags);
