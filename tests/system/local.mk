@@ -23,6 +23,7 @@ SYSTEM_TESTS = \
 	tests/system/test_pods_misbehave.py \
 	tests/system/test_secrets.py \
 	tests/system/test_load.py \
+	tests/system/test_alerts.py \
 	tests/system/test_metrics.py \
 	tests/system/test_pages.py \
 	tests/system/test_logs.py \
