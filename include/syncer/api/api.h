@@ -65,9 +65,9 @@ struct api {
     struct podtable_reader *table;
     struct scoreboard *board;
     const char *version;
-    const char *source;  /* such as "kubernetes: deployment gateways/gw" */
-    uint64_t generation; /* of the configuration */
-    int64_t started_ns;  /* of this worker */
+    const char *source;       /* such as "kubernetes: deployment gateways/gw" */
+    uint64_t generation;      /* of the configuration */
+    int64_t started_ns;       /* of this worker */
     int64_t synced_max_age_s; /* that caches may keep a Synced; 0 = not at all */
     bool draining;            /* /readyz says so, answers still come */
     bool refusing;            /* no new checks any more: "draining" */
