@@ -109,7 +109,7 @@ static void on_connected(struct curl_transfer *transfer, CURLcode code)
     char reason[ERR_TEXT_BYTES] = "";
 
     must(link->state == LINK_CONNECTING);
-    link_hub_connected(link->hub);
+    link_hub_connected(link);
     failure = code == CURLE_OK ? take_over(link) : failure_of(link, code);
     link->state = LINK_OPEN;
     if (failure != LINK_OK) {
@@ -238,7 +238,7 @@ void link_close(struct link *link)
         link_hub_dequeue(link);
     } else if (link->state != LINK_CLOSED) {
         if (link->state == LINK_CONNECTING)
-            link_hub_connected(link->hub);
+            link_hub_connected(link);
         link_hub_leave(link);
     }
     link->state = LINK_CLOSED;

@@ -5,43 +5,51 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <syncer/base/clock.h>
 #include <syncer/base/macros.h>
 #include <syncer/base/must.h>
 
 #include "link_private.h"
 
-#define GROUP_LINKS 24 /* a multi handle: a call of libcurl takes longer the more it has */
+#define SLOW_NS (25 * NS_PER_MS) /* a handshake takes some ms within a cluster */
+#define GROUP_LINKS 24           /* a multi handle: a call of libcurl takes longer the more it has */
 
-/* ---- the queue ---- */
+/* ---- queues ---- */
 
-void link_hub_enqueue(struct link *link)
+static void append(struct link_queue *queue, struct link *link)
 {
-    struct link_hub *hub = link->hub;
-
     link->next = NULL;
-    link->prev = hub->queue_last;
+    link->prev = queue->last;
     if (link->prev)
         link->prev->next = link;
     else
-        hub->queue_first = link;
-    hub->queue_last = link;
+        queue->first = link;
+    queue->last = link;
+}
+
+static void take_out(struct link_queue *queue, struct link *link)
+{
+    if (link->prev)
+        link->prev->next = link->next;
+    else
+        queue->first = link->next;
+    if (link->next)
+        link->next->prev = link->prev;
+    else
+        queue->last = link->prev;
+    link->next = link->prev = NULL;
+}
+
+void link_hub_enqueue(struct link *link)
+{
+    append(&link->hub->queued, link);
     link->state = LINK_QUEUED;
-    loop_task_post(hub->loop, &hub->pump);
+    loop_task_post(link->hub->loop, &link->hub->pump);
 }
 
 void link_hub_dequeue(struct link *link)
 {
-    struct link_hub *hub = link->hub;
-
-    if (link->prev)
-        link->prev->next = link->next;
-    else
-        hub->queue_first = link->next;
-    if (link->next)
-        link->next->prev = link->prev;
-    else
-        hub->queue_last = link->prev;
-    link->next = link->prev = NULL;
+    take_out(&link->hub->queued, link);
     link->state = LINK_CLOSED;
 }
 
@@ -85,28 +93,61 @@ void link_hub_leave(struct link *link)
     group->n--;
 }
 
-/* ---- turns ---- */
+/* ---- turns ----
+ *
+ * Places are few because a handshake takes its time of the processor, here and on the pod. Who only waits takes none: a pod
+ * that drops packets would keep all others from their turn. So a place is given up after a while, though the connection is
+ * not there yet. */
 
-void link_hub_connected(struct link_hub *hub)
+static void give_up_place(struct link *link)
 {
-    must(hub->n_connecting > 0);
-    hub->n_connecting--;
+    struct link_hub *hub = link->hub;
+
+    take_out(&hub->starting, link);
+    link->has_place = false;
+    hub->n_starting--;
     loop_task_post(hub->loop, &hub->pump);
+}
+
+static void watch_first(struct link_hub *hub)
+{
+    if (hub->starting.first)
+        loop_timer_set(&hub->slow, hub->starting.first->began_ns + SLOW_NS);
+}
+
+static void on_slow(struct loop_timer *timer)
+{
+    struct link_hub *hub = container_of(timer, struct link_hub, slow);
+    int64_t now = loop_now_ns(hub->loop);
+
+    while (hub->starting.first && hub->starting.first->began_ns + SLOW_NS <= now)
+        give_up_place(hub->starting.first);
+    watch_first(hub);
+}
+
+void link_hub_connected(struct link *link)
+{
+    if (link->has_place)
+        give_up_place(link);
 }
 
 static void on_pump(struct loop_task *task)
 {
     struct link_hub *hub = container_of(task, struct link_hub, pump);
 
-    while (hub->queue_first && hub->n_connecting < hub->settings.max_opening) {
-        struct link *link = hub->queue_first;
+    while (hub->queued.first && hub->n_starting < hub->settings.max_opening) {
+        struct link *link = hub->queued.first;
 
         link_hub_dequeue(link);
         if (!link_begin(link)) {
             loop_task_post(hub->loop, &hub->pump); /* not again in this turn, if its owner opens it at once */
             return;
         }
-        hub->n_connecting++;
+        link->began_ns = loop_now_ns(hub->loop);
+        link->has_place = true;
+        append(&hub->starting, link);
+        if (hub->n_starting++ == 0)
+            watch_first(hub);
     }
 }
 
@@ -127,6 +168,7 @@ struct link_hub *link_hub_new(struct loop *loop, const struct link_hub_settings 
     hub->settings = *settings;
     hub->settings.server_name = hub->server_name;
     hub->pump.run = on_pump;
+    loop_timer_init(&hub->slow, loop, LOOP_EARLY, on_slow);
     return hub;
 }
 
@@ -136,6 +178,7 @@ void link_hub_free(struct link_hub *hub)
         return;
     must(hub->n_links == 0);
     loop_task_cancel(hub->loop, &hub->pump);
+    loop_timer_cancel(&hub->slow);
     for (size_t i = 0; i < hub->n_groups; i++)
         curl_loop_free(hub->groups[i].cl);
     free(hub->groups);

@@ -13,6 +13,10 @@
 
 enum link_state { LINK_CLOSED, LINK_QUEUED, LINK_CONNECTING, LINK_OPEN };
 
+struct link_queue {
+    struct link *first, *last;
+};
+
 struct link_group {
     struct curl_loop *cl;
     uint32_t n;
@@ -24,8 +28,11 @@ struct link_hub {
     char *server_name;
     struct link_group *groups;
     size_t n_groups;
-    uint32_t n_links, n_connecting;
-    struct link *queue_first, *queue_last; /* LINK_QUEUED */
+    uint32_t n_links;
+    struct link_queue queued;   /* LINK_QUEUED */
+    struct link_queue starting; /* LINK_CONNECTING, with one of the max_opening places; in the order of their begin */
+    uint32_t n_starting;
+    struct loop_timer slow; /* the first of `starting` gives its place up */
     struct loop_task pump;
 };
 
@@ -33,8 +40,10 @@ struct link {
     struct link_hub *hub;
     struct curl_transfer transfer;
     enum link_state state;
-    struct link *next, *prev; /* of the queue */
-    size_t group;             /* while CONNECTING and OPEN */
+    struct link *next, *prev; /* of a queue of the hub */
+    bool has_place;           /* it is in `starting` */
+    int64_t began_ns;
+    size_t group; /* while CONNECTING and OPEN */
     struct loop_io io;
     const struct link_events *events;
     void *owner;
@@ -56,8 +65,8 @@ void link_hub_dequeue(struct link *link);
 int link_hub_join(struct link *link, struct err *err);
 /* Takes it out, which closes a CONNECT_ONLY connection. */
 void link_hub_leave(struct link *link);
-/* It no longer connects: another one's turn. */
-void link_hub_connected(struct link_hub *hub);
+/* It no longer connects: if it had a place still, that is another one's. */
+void link_hub_connected(struct link *link);
 
 /* ---- the link's ---- */
 

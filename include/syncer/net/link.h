@@ -24,7 +24,7 @@
 #define LINK_AGAIN (-1) /* nothing now; an event will tell */
 #define LINK_ENDED (-2) /* the connection is broken, or cannot be used any more */
 
-/* Some 16 to 32 links a multi handle: it makes as many as are needed and keeps few cold connects going at a time. */
+/* Some 16 to 32 links a multi handle: it makes as many as are needed and begins few cold connects at a time. */
 struct link_hub;
 struct link;
 
@@ -32,7 +32,7 @@ struct link_hub_settings {
     bool tls;                   /* false: plain TCP */
     struct trust *trust;        /* borrowed; must outlive the hub */
     const char *server_name;    /* what the certificate must name, and SNI; copied */
-    uint32_t max_opening;       /* links that connect at the same time; the others wait in order */
+    uint32_t max_opening;       /* links that begin to connect at the same time, for 25 ms; the others wait in order */
     int64_t connect_timeout_ms; /* of one connection with its handshake, from the moment when its turn has come */
 };
 

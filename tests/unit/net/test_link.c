@@ -634,6 +634,40 @@ Test(link, the_others_wait_for_their_turn)
         link_free(links[i]);
 }
 
+/* A listener that nobody serves: the handshake gets no answer, as from a pod that drops packets. */
+static int deaf_listener(uint16_t *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    cr_assert(bind(fd, (struct sockaddr *)&at, len) == 0 && listen(fd, 16) == 0 &&
+              getsockname(fd, (struct sockaddr *)&at, &len) == 0);
+    *port = ntohs(at.sin_port);
+    return fd;
+}
+
+Test(link, who_gets_no_answer_keeps_nobody_from_connecting)
+{
+    struct seen more[4];
+    struct link *deaf[4];
+    uint16_t port;
+    int fd = deaf_listener(&port);
+
+    memset(more, 0, sizeof(more));
+    serve_well(0, echo); /* its hub has 4 places */
+    for (int i = 0; i < 4; i++) {
+        deaf[i] = link_to(port, &more[i]);
+        link_open(deaf[i]);
+    }
+    cr_expect_eq(open_pod(), LINK_OK);
+    for (int i = 0; i < 4; i++) {
+        cr_expect_eq(more[i].opens, 0, "it is still tried");
+        link_free(deaf[i]);
+    }
+    close(fd);
+}
+
 Test(link, many_at_once)
 {
     struct seen more[60];
