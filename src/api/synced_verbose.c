@@ -36,6 +36,8 @@ const char *api_peer_reason(const struct check_peer_result *peer)
         return "no answer before the deadline";
     case PROBE_CUT:
         return "no answer in the time that was left";
+    case PROBE_OVERLOADED:
+        return "it owes answers on all its connections (host_keepalives) that nobody waits for any more";
     case PROBE_PRESENT:
         return "";
     case PROBE_UNPROTECTED:

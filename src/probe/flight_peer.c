@@ -9,7 +9,8 @@
 
 static bool is_final(enum probe_outcome outcome)
 {
-    return outcome == PROBE_STATUS || outcome == PROBE_DOWN || outcome == PROBE_UNPROTECTED;
+    return outcome == PROBE_STATUS || outcome == PROBE_DOWN || outcome == PROBE_OVERLOADED ||
+           outcome == PROBE_UNPROTECTED;
 }
 
 /* It says nothing of the token yet. */
@@ -71,8 +72,8 @@ void flight_peer_ask(struct flight_peer *peer)
 {
     struct flight *flight = peer->flight;
 
-    if (pool_pod_is_down(peer->pod)) {
-        peer->probe.outcome = PROBE_DOWN;
+    if (pool_pod_is_down(peer->pod) || pool_pod_is_overloaded(peer->pod)) {
+        peer->probe.outcome = pool_pod_is_down(peer->pod) ? PROBE_DOWN : PROBE_OVERLOADED;
         peer->probe.code = 0;
         answered(peer);
         return;

@@ -15,9 +15,11 @@ src_probe_libprobe_a_SOURCES = \
 	src/probe/flight_table.c \
 	src/probe/guard.c \
 	src/probe/pool.c \
+	src/probe/pool_exchange.c \
 	src/probe/pool_link.c \
 	src/probe/pool_pod.c \
 	src/probe/pool_private.h \
+	src/probe/pool_supply.c \
 	src/probe/probe.c \
 	src/probe/schedule.c \
 	src/probe/verdict.c

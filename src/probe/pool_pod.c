@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * One pod: whether it takes connections, how many there are, and which waiting probe gets the next one. What happens on a
- * connection is pool_link.c's.
- */
+/* One pod: who holds it, its coming and leaving, and what others may know of it. Its connections are pool_supply.c's. */
 #include <config.h>
 
 #include <stdlib.h>
@@ -14,12 +11,6 @@
 #include <syncer/base/random.h>
 
 #include "pool_private.h"
-
-#define REOPEN_MIN_NS (10 * NS_PER_MS)  /* after a connection that ended without an answer: no busy loop */
-#define FAILED_MIN_NS (100 * NS_PER_MS) /* after one that could not be opened */
-#define REOPEN_MAX_NS (2 * NS_PER_S)
-#define DOWN_FAILURES 3
-#define DOWN_SPAN_NS NS_PER_S
 
 /* ---- holding ---- */
 
@@ -54,79 +45,6 @@ void pool_pod_set_reason(struct pool_pod *pod, const char *reason)
     pod->reason = strdup(reason);
 }
 
-/* ---- connections ---- */
-
-void pool_pod_open(struct pool_pod *pod)
-{
-    struct err err;
-
-    if (pool_link_open(pod, &err) == 0)
-        return;
-    /* Nothing of the pod's: memory is out here. Who waits has a limit of its own. */
-    pod->short_ns = loop_now_ns(pod->pool->settings.loop);
-    pool_pod_set_reason(pod, err.text);
-    if (!pod->reopen.set)
-        loop_timer_set(&pod->reopen, loop_now_ns(pod->pool->settings.loop) + FAILED_MIN_NS);
-}
-
-static void on_reopen_due(struct loop_timer *timer)
-{
-    struct pool_pod *pod = container_of(timer, struct pool_pod, reopen);
-
-    if (!pod->gone && pod->n_links == 0)
-        pool_pod_open(pod);
-}
-
-void pool_pod_keep_warm(struct pool_pod *pod)
-{
-    int64_t delay;
-
-    if (pod->gone || pod->n_links > 0 || pod->reopen.set)
-        return;
-    delay = pod->backoff_ns * 2;
-    if (delay < (pod->failures ? FAILED_MIN_NS : REOPEN_MIN_NS))
-        delay = pod->failures ? FAILED_MIN_NS : REOPEN_MIN_NS;
-    pod->backoff_ns = delay < REOPEN_MAX_NS ? delay : REOPEN_MAX_NS;
-    /* Jitter, so that the workers and the pods that failed together don't come back together. */
-    delay = pod->backoff_ns - random_below((uint32_t)(pod->backoff_ns / 4));
-    loop_timer_set(&pod->reopen, loop_now_ns(pod->pool->settings.loop) + delay);
-}
-
-static struct pool_link *find_idle(const struct pool_pod *pod)
-{
-    struct pool_link *pl = pod->n_idle > 0 ? pod->links : NULL;
-
-    while (pl && pl->state != POOL_LINK_IDLE)
-        pl = pl->next;
-    return pl;
-}
-
-/* A pod that is about to leave serves the connections it has and refuses others: these are not tried in a row then. */
-static bool may_open(const struct pool_pod *pod)
-{
-    bool works = pod->n_links > pod->n_opening;
-
-    return !pod->gone && pod->n_links < pod->pool->settings.host_keepalives &&
-           (!works || loop_now_ns(pod->pool->settings.loop) >= pod->retry_ns);
-}
-
-void pool_pod_dispatch(struct pool_pod *pod)
-{
-    struct pool_link *pl;
-
-    while (pod->waiting_first && (pl = find_idle(pod))) {
-        struct probe *probe = pod->waiting_first;
-
-        probe_dequeue(probe);
-        if (!pool_link_ask(pl, probe))
-            probe_requeue(probe);
-    }
-    for (uint32_t opening = pod->n_opening; opening < pod->n_waiting && may_open(pod); opening++)
-        pool_pod_open(pod);
-    if (pod->n_links == 0)
-        pool_pod_keep_warm(pod);
-}
-
 /* ---- coming and leaving ---- */
 
 struct pool_pod *pool_pod_new(struct pool *pool, const struct podtable_pod *entry)
@@ -141,7 +59,7 @@ struct pool_pod *pool_pod_new(struct pool *pool, const struct podtable_pod *entr
     pod->addr = entry->addr;
     pod->port = entry->port;
     memcpy(pod->name, entry->name, name_bytes);
-    loop_timer_init(&pod->reopen, pool->settings.loop, LOOP_EARLY, on_reopen_due);
+    loop_timer_init(&pod->reopen, pool->settings.loop, LOOP_EARLY, pool_supply_reopen_due);
     pod->next = pool->all;
     if (pool->all)
         pool->all->prev = pod;
@@ -162,78 +80,6 @@ void pool_pod_leave(struct pool_pod *pod)
     }
 }
 
-/* ---- whether it takes any ---- */
-
-void pool_pod_opened(struct pool_pod *pod)
-{
-    struct pool *pool = pod->pool;
-
-    scoreboard_add(pool->settings.board, METRIC_LINKS_OPENED, 1);
-    pod->failures = 0;
-    if (pod->down) {
-        pod->down = false;
-        if (pool->events.on_up)
-            pool->events.on_up(pool->arg, pod);
-    }
-}
-
-static void fail_waiting(struct pool_pod *pod, bool all)
-{
-    do {
-        struct probe *probe = pod->waiting_first;
-
-        if (!probe)
-            break;
-        probe_finish(probe, pod->failure, 0);
-    } while (all);
-}
-
-static void count_failure(struct pool_pod *pod)
-{
-    struct pool *pool = pod->pool;
-    int64_t now = loop_now_ns(pool->settings.loop);
-
-    if (pod->failures++ == 0)
-        pod->first_failure_ns = now;
-    if (!pod->down && pod->failures >= DOWN_FAILURES && now - pod->first_failure_ns >= DOWN_SPAN_NS) {
-        pod->down = true;
-        if (pool->events.on_down)
-            pool->events.on_down(pool->arg, pod, pool_pod_reason(pod));
-    }
-}
-
-void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char *reason)
-{
-    static const enum probe_outcome failures[] = {
-        [LINK_NO_CONNECTION] = PROBE_CONNECT, [LINK_TLS_FAILED] = PROBE_TLS, [LINK_NO_RESOURCES] = PROBE_SHORT};
-    struct pool *pool = pod->pool;
-
-    pool_pod_set_reason(pod, reason);
-    pod->failure = failures[failure];
-    if (failure == LINK_NO_RESOURCES)
-        pod->short_ns = loop_now_ns(pool->settings.loop);
-    else
-        scoreboard_add(pool->settings.board, METRIC_LINKS_FAILED, 1);
-    /* With a connection that works, the others' failure only means a longer queue: such a pod is not down. */
-    if (pod->n_links > pod->n_opening) {
-        pod->retry_ns = loop_now_ns(pool->settings.loop) + FAILED_MIN_NS;
-        return;
-    }
-    if (failure != LINK_NO_RESOURCES)
-        count_failure(pod);
-    pool_pod_keep_warm(pod);
-    fail_waiting(pod, pod->n_links == 0 || pod->down);
-}
-
-void pool_pod_answered(struct pool_pod *pod, bool proves)
-{
-    pod->backoff_ns = 0;
-    if (!proves || pod->proven)
-        return;
-    pod->proven = true;
-    scoreboard_note_proven(pod->pool->settings.board, pod->id);
-}
-
 /* ---- what others may know of a pod ---- */
 
 bool pool_pod_is_gone(const struct pool_pod *pod)
@@ -244,6 +90,11 @@ bool pool_pod_is_gone(const struct pool_pod *pod)
 bool pool_pod_is_down(const struct pool_pod *pod)
 {
     return pod->down;
+}
+
+bool pool_pod_is_overloaded(const struct pool_pod *pod)
+{
+    return pod->n_orphans == pod->n_links && pod->n_links >= pod->pool->settings.host_keepalives;
 }
 
 bool pool_pod_is_trusted(const struct pool_pod *pod)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Shared by pool.c (which pods there are), pool_pod.c (one of them), pool_link.c (one connection and what is said on it)
- * and probe.c (one question).
+ * Shared by pool.c (which pods there are), pool_pod.c (one of them), pool_supply.c (its connections), pool_link.c (one
+ * connection), pool_exchange.c (what is said on it) and probe.c (one question).
  *
  *      pool --> pool_pod --> pool_link --> net/link
  *                 |  ^          |  ^
@@ -38,7 +38,9 @@ struct pool_link {
     struct probe_text *text;
     size_t sent; /* bytes of text */
     int64_t opened_ns;
-    bool served;      /* an exchange before this one */
+    uint32_t served;  /* exchanges before this one */
+    bool orphan;      /* counted in the pod's n_orphans */
+    int64_t asked_ns; /* when this exchange began */
     bool kept;        /* it was not opened for this exchange: its end before the first byte proves nothing */
     bool answered;    /* a byte of the answer has come */
     int64_t limit_ns; /* when connection_timeout of this exchange is over */
@@ -66,8 +68,11 @@ struct pool_pod {
     int64_t guard_look_ns;       /* when to look again */
 
     struct pool_link *links; /* ring-free list: first */
-    uint32_t n_links, n_opening, n_idle;
-    struct link *spare; /* a closed one, whose TLS session the next connection resumes */
+    uint32_t n_links, n_opening, n_idle, n_orphans;
+    uint32_t last_life,
+        life;            /* answers after which the pod ended a connection: the last one, and if that is the rule */
+    int64_t answered_ns; /* when its last whole answer came */
+    struct link *spare;  /* a closed one, whose TLS session the next connection resumes */
     struct probe *waiting_first, *waiting_last;
     uint32_t n_waiting;
 
@@ -113,19 +118,30 @@ void probe_text_hold(struct probe_text *text);
 struct pool_pod *pool_pod_new(struct pool *pool, const struct podtable_pod *entry);
 /* It does not count any more: idle connections go at once; one that is in use ends with its exchange. The caller holds it. */
 void pool_pod_leave(struct pool_pod *pod);
+void pool_pod_set_reason(struct pool_pod *pod, const char *reason);
+
+/* --- pool_supply.c --- */
+
 /* Begins to open a connection, or tries again a little later. */
 void pool_pod_open(struct pool_pod *pod);
+void pool_supply_reopen_due(struct loop_timer *timer);
 /* Gives waiting probes to idle links, and opens further ones for those that are left. */
 void pool_pod_dispatch(struct pool_pod *pod);
 /* A connection could not be opened. */
 void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char *reason);
 /* A connection was opened. */
 void pool_pod_opened(struct pool_pod *pod);
-/* A connection has ended: sees to it that there will be one again. */
-void pool_pod_keep_warm(struct pool_pod *pod);
+/* A connection has ended; `served`: after answers. Sees to it that there will be one again. */
+void pool_pod_ended(struct pool_pod *pod, bool served);
+/* The pod has said that it ends a connection after so many answers. */
+void pool_pod_note_life(struct pool_pod *pod, uint32_t served);
+/* An answer has come on `pl`, which may have few left: sees to it that there will be another connection then. */
+void pool_pod_open_ahead(struct pool_pod *pod, const struct pool_link *pl);
+/* A question has had no answer since then to the end of its limit. The caller holds the pod, and its idle links may be gone
+ * afterwards. */
+void pool_pod_hung(struct pool_pod *pod, int64_t since_ns);
 /* A whole answer has come; `proves`: 200 to a real token. */
 void pool_pod_answered(struct pool_pod *pod, bool proves);
-void pool_pod_set_reason(struct pool_pod *pod, const char *reason);
 
 /* --- pool_link.c --- */
 
@@ -133,10 +149,23 @@ void pool_pod_set_reason(struct pool_pod *pod, const char *reason);
 int pool_link_open(struct pool_pod *pod, struct err *err);
 /* Ends it whatever it does; an exchange's probe must have been taken away before. */
 void pool_link_close(struct pool_link *pl);
+void pool_link_set_state(struct pool_link *pl, enum pool_link_state state);
+void pool_link_to_front(struct pool_link *pl);
+/* Nothing has come on an idle connection. False if something had, or its end: it is closed now. */
+bool pool_link_is_quiet(struct pool_link *pl);
+/* Something came that nobody had asked for. The caller holds the pod; an idle link may be gone afterwards. */
+void pool_link_note_unasked(struct pool_pod *pod);
+/* Lets go of what belongs to the exchange alone. */
+void pool_link_end_exchange(struct pool_link *pl);
+
+/* --- pool_exchange.c --- */
+
 /* An idle link takes the probe's question. false: the link had ended (and is closed now), take another one. */
-bool pool_link_ask(struct pool_link *pl, struct probe *probe);
+bool pool_exchange_begin(struct pool_link *pl, struct probe *probe);
+/* Bytes, room to send, or the end may have come. */
+void pool_exchange_event(struct pool_link *pl);
 /* The probe leaves the exchange, which goes on as an orphan or, past its time, ends with the link. */
-void pool_link_orphan(struct pool_link *pl);
+void pool_exchange_orphan(struct pool_link *pl);
 
 /* --- probe.c --- */
 

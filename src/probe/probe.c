@@ -75,9 +75,9 @@ bool probe_text_asks_for(const struct probe_text *text, const char *token, size_
 
 const char *probe_outcome_name(enum probe_outcome outcome)
 {
-    static const char *const names[PROBE_OUTCOMES] = {"none",  "present",     "absent",     "status", "connect",
-                                                      "tls",   "timeout",     "cut",        "broken", "down",
-                                                      "short", "unprotected", "unconfirmed"};
+    static const char *const names[PROBE_OUTCOMES] = {"none",       "present", "absent",      "status",     "connect",
+                                                      "tls",        "timeout", "cut",         "broken",     "down",
+                                                      "overloaded", "short",   "unprotected", "unconfirmed"};
 
     must(outcome < PROBE_OUTCOMES);
     return names[outcome];
@@ -88,7 +88,7 @@ enum probe_outcome probe_outcome_of(int status)
     return status == 200 ? PROBE_PRESENT : status == 401 ? PROBE_ABSENT : PROBE_STATUS;
 }
 
-/* How an outcome is counted and shown. PROBE_NONE, CUT, DOWN and SHORT say nothing about the pod. */
+/* How an outcome is counted and shown. PROBE_NONE, CUT, DOWN, OVERLOADED and SHORT say nothing about the pod. */
 static const struct {
     enum scoreboard_metric metric;
     enum scoreboard_result result;
@@ -169,7 +169,7 @@ static void leave(struct probe *probe)
     loop_timer_cancel(&probe->limit);
     probe->link = NULL;
     if (pl)
-        pool_link_orphan(pl);
+        pool_exchange_orphan(pl);
     else if (probe->pod->waiting_first == probe || probe->prev)
         probe_dequeue(probe);
     probe_text_drop(probe->text);

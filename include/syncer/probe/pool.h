@@ -74,6 +74,8 @@ void pool_pod_drop(struct pool_pod *pod);
 
 bool pool_pod_is_gone(const struct pool_pod *pod);
 bool pool_pod_is_down(const struct pool_pod *pod);
+/* It has all the connections that it may have, and on each an answer is awaited that nobody needs any more. */
+bool pool_pod_is_overloaded(const struct pool_pod *pod);
 /* It has not sent, in the last minute, what nobody had asked for: its answers of before can be believed. */
 bool pool_pod_is_trusted(const struct pool_pod *pod);
 /* It has answered 200 to some real token, of whichever worker, since the last reload. */

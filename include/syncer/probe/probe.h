@@ -27,23 +27,24 @@ void probe_text_drop(struct probe_text *text);
 bool probe_text_asks_for(const struct probe_text *text, const char *token, size_t token_len);
 
 enum probe_outcome {
-    PROBE_NONE,    /* no result yet */
-    PROBE_PRESENT, /* 200 */
-    PROBE_ABSENT,  /* 401 */
-    PROBE_STATUS,  /* another status */
-    PROBE_CONNECT, /* no connection */
-    PROBE_TLS,     /* the handshake, or the certificate */
-    PROBE_TIMEOUT, /* no whole answer within connection_timeout */
-    PROBE_CUT,     /* being asked when the check's deadline came; no probe ends so */
-    PROBE_BROKEN,  /* ended before a whole answer, or no HTTP */
-    PROBE_DOWN,    /* not asked: the pod takes no connection */
-    PROBE_SHORT,   /* not asked: memory or descriptors are out here, which says nothing of the pod */
+    PROBE_NONE,       /* no result yet */
+    PROBE_PRESENT,    /* 200 */
+    PROBE_ABSENT,     /* 401 */
+    PROBE_STATUS,     /* another status */
+    PROBE_CONNECT,    /* no connection */
+    PROBE_TLS,        /* the handshake, or the certificate */
+    PROBE_TIMEOUT,    /* no whole answer within connection_timeout */
+    PROBE_CUT,        /* being asked when the check's deadline came; no probe ends so */
+    PROBE_BROKEN,     /* ended before a whole answer, or no HTTP */
+    PROBE_DOWN,       /* not asked: the pod takes no connection */
+    PROBE_OVERLOADED, /* not asked: all its connections wait for answers that nobody needs any more */
+    PROBE_SHORT,      /* not asked: memory or descriptors are out here, which says nothing of the pod */
     /* Of a check that heeds control probes (guard.h), in place of PRESENT: */
     PROBE_UNPROTECTED, /* 200, as to the made-up token */
     PROBE_UNCONFIRMED, /* 200, but what the pod says to a made-up one is not known yet */
     PROBE_OUTCOMES
 };
-/* "present", "absent", "status", "connect", "tls", "timeout", "cut", "broken", "down", "short",
+/* "present", "absent", "status", "connect", "tls", "timeout", "cut", "broken", "down", "overloaded", "short",
  * "unprotected", "unconfirmed"; "none". */
 const char *probe_outcome_name(enum probe_outcome outcome);
 

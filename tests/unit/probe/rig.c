@@ -63,7 +63,7 @@ static void take_requests(struct fake_conn *conn)
         memmove(conn->in, conn->in + len, conn->len + 1);
         conn->requests++;
         pod->n_requests++;
-        line = pod->decide ? pod->decide(pod) : pod->script[at < pod->lines ? at : pod->lines - 1];
+        line = pod->decide ? pod->decide(conn) : pod->script[at < pod->lines ? at : pod->lines - 1];
         answer(conn, &line);
     }
 }

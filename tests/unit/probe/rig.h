@@ -67,8 +67,8 @@ struct fake_pod {
     const char *greeting; /* said on accept */
     struct fake_line script[RIG_LINES];
     size_t lines;
-    struct fake_line (*decide)(struct fake_pod *pod); /* in place of the script; `head` is the request */
-    struct fake_conn *conns;                          /* all ever accepted, the newest first */
+    struct fake_line (*decide)(struct fake_conn *conn); /* in place of the script; the pod's `head` is the request */
+    struct fake_conn *conns;                            /* all ever accepted, the newest first */
     unsigned n_conns, n_open, n_requests;
     char head[8192]; /* of the last request */
 };

@@ -261,6 +261,31 @@ Test(check, a_pod_that_is_down_is_not_waited_for)
     rig_close(&rig);
 }
 
+/* Both connections that it may have wait for answers that nobody needs any more. */
+Test(check, a_pod_with_nothing_but_orphans_has_failed_at_once)
+{
+    rig_open(&rig, &(struct rig_settings){.host_keepalives = 2});
+    rig_pod(&rig, SILENT);
+    rig_warm_up(&rig);
+    for (unsigned i = 1; i <= 2; i++) {
+        cr_expect_not(pool_pod_is_overloaded(pool_get(rig.pool, 0)));
+        rig_ask(&rig, &asked, "-", false);
+        until_asked(0, i);
+        check_cancel(asked.check);
+    }
+    rig_check(&rig, &asked, "-");
+    expect(VERDICT_NOT_SYNCED, 0, 1);
+    cr_expect(asked.peer[0].outcome == PROBE_OVERLOADED && asked.peer[0].attempts == 0);
+    say(0, OK); /* one answer, late, and the connection is free */
+    rig_until(&rig, !pool_pod_is_overloaded(pool_get(rig.pool, 0)));
+    rig_ask(&rig, &asked, "-", false);
+    until_asked(0, 3);
+    say(0, OK);
+    rig_until(&rig, asked.done);
+    expect(VERDICT_SYNCED, 1, 1);
+    rig_close(&rig);
+}
+
 /* ---- no descriptor here ---- */
 
 /* One pod has a connection, and the other one came when no descriptor was left. */

@@ -415,8 +415,9 @@ static bool has[CHAOS_PODS][CHAOS_TOKENS];
 static struct said log_of[CHAOS_PODS][CHAOS_TOKENS][65536];
 static size_t n_said[CHAOS_PODS][CHAOS_TOKENS];
 
-static struct fake_line decide(struct fake_pod *pod)
+static struct fake_line decide(struct fake_conn *conn)
 {
+    struct fake_pod *pod = conn->pod;
     size_t k = (size_t)(pod - rig.pods), token = (size_t)(strstr(pod->head, "c=")[2] - '0');
     struct said said = {.at_ns = clock_now_ns()};
     struct fake_line line = SAY(TEAPOT);

@@ -182,6 +182,34 @@ Test(pool, connection_close_is_honoured)
     rig_close(&rig);
 }
 
+/* As nginx by keepalive_requests. */
+static struct fake_line five_a_connection(struct fake_conn *conn)
+{
+    return conn->requests % 5 == 0
+               ? (struct fake_line){"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", FAKE_CLOSE}
+               : (struct fake_line)SAY(OK);
+}
+
+Test(pool, a_connection_that_will_end_by_count_is_replaced_before)
+{
+    struct fake_pod *pod;
+
+    rig_open(&rig, NULL);
+    pod = rig_pod(&rig, SAY(OK));
+    pod->decide = five_a_connection;
+    rig_warm_up(&rig);
+    for (unsigned i = 1; i <= 60; i++) {
+        cr_expect_eq(rig_probe(&rig, 0), PROBE_PRESENT);
+        if (i > 10) /* two have ended at the same number */
+            cr_expect(pool_is_warm(rig.pool), "the %u-th question would have to wait", i + 1);
+        rig_until(&rig, pool_is_warm(rig.pool));
+        rig_pass(&rig, 2);
+    }
+    cr_expect_leq(pod->n_conns, 60 / 5 + 2, "%u", pod->n_conns);
+    cr_expect_eq(rig_count(&rig, METRIC_PROBES_RESENT), 0);
+    rig_close(&rig);
+}
+
 /* ---- the queue ---- */
 
 Test(pool, questions_beyond_host_keepalives_wait_in_order)
@@ -253,6 +281,21 @@ Test(pool, a_question_that_is_given_up_leaves_the_queue)
 
 /* ---- time ---- */
 
+/* Brings the pod to `n` kept connections, each of which has been asked once. */
+static void serve_on(struct fake_pod *pod, struct question *q, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        question_start(&q[i], &rig, 0, "t");
+    rig_until(&rig, pod->n_requests == n);
+    for (struct fake_conn *conn = pod->conns; conn; conn = conn->next)
+        fake_send(conn, NO);
+    for (size_t i = 0; i < n; i++) {
+        rig_until(&rig, q[i].done);
+        question_end(&q[i]);
+    }
+    cr_assert(pod->n_conns == n && pod->n_open == n);
+}
+
 Test(pool, silence_ends_as_timeout)
 {
     struct fake_pod *pod;
@@ -283,6 +326,67 @@ Test(pool, who_waits_behind_hung_connections_times_out)
         question_end(&q[i]);
     }
     cr_expect_eq(rig_count(&rig, METRIC_PROBES_CONNECT), 0);
+    rig_close(&rig);
+}
+
+/* A pod that has said nothing to anybody for a whole limit may be gone: what is kept open to it would cost the next questions
+ * a limit each. */
+Test(pool, silence_ends_the_idle_connections_too)
+{
+    struct question q[3];
+    struct fake_pod *pod;
+
+    rig_open(&rig, &(struct rig_settings){.connection_timeout_ms = 300});
+    pod = rig_pod(&rig, SILENT);
+    rig_warm_up(&rig);
+    serve_on(pod, q, 3);
+    cr_expect_eq(rig_probe(&rig, 0), PROBE_TIMEOUT);
+    rig_until(&rig, pod->n_conns == 4 && pod->n_open == 1);
+    rig_close(&rig);
+}
+
+static struct fake_line silent_to_s(struct fake_conn *conn)
+{
+    return strstr(conn->pod->head, "c=s") ? (struct fake_line)SILENT : (struct fake_line)SAY(OK);
+}
+
+Test(pool, silence_to_one_question_ends_no_other_connection)
+{
+    struct question q[2];
+    struct fake_pod *pod;
+
+    rig_open(&rig, &(struct rig_settings){.connection_timeout_ms = 1000});
+    pod = rig_pod(&rig, SAY(OK));
+    pod->decide = silent_to_s;
+    rig_warm_up(&rig);
+    question_start(&q[0], &rig, 0, "s");
+    rig_until(&rig, pod->n_requests == 1);
+    question_start(&q[1], &rig, 0, "t");
+    rig_until(&rig, q[0].done && q[1].done);
+    cr_expect(q[0].probe.outcome == PROBE_TIMEOUT && q[1].probe.outcome == PROBE_PRESENT);
+    rig_until(&rig, pod->n_open == 1);
+    cr_expect_eq(rig_probe(&rig, 0), PROBE_PRESENT);
+    cr_expect_eq(pod->n_conns, 2, "the one that answered is still there");
+    question_end(&q[0]);
+    question_end(&q[1]);
+    rig_close(&rig);
+}
+
+Test(pool, few_connections_of_a_pod_are_opened_at_a_time)
+{
+    struct question q[8];
+    struct fake_pod *pod;
+
+    rig_open(&rig, &(struct rig_settings){.tls = true});
+    pod = rig_pod(&rig, SILENT); /* takes connections, and says nothing to their handshakes */
+    rig_publish(&rig);
+    for (size_t i = 0; i < ARRAY_LEN(q); i++)
+        question_start(&q[i], &rig, 0, "t");
+    rig_until(&rig, pod->n_conns == 2);
+    rig_pass(&rig, 60);
+    cr_expect_eq(pod->n_conns, 2);
+    for (size_t i = 0; i < ARRAY_LEN(q); i++)
+        question_end(&q[i]);
     rig_close(&rig);
 }
 
@@ -335,21 +439,6 @@ Test(pool, surplus_behind_an_answer_ends_the_connection)
         cr_expect(rig.unasked == i && pod->n_conns == i);
     }
     rig_close(&rig);
-}
-
-/* Brings the pod to `n` kept connections, each of which has been asked once. */
-static void serve_on(struct fake_pod *pod, struct question *q, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        question_start(&q[i], &rig, 0, "t");
-    rig_until(&rig, pod->n_requests == n);
-    for (struct fake_conn *conn = pod->conns; conn; conn = conn->next)
-        fake_send(conn, NO);
-    for (size_t i = 0; i < n; i++) {
-        rig_until(&rig, q[i].done);
-        question_end(&q[i]);
-    }
-    cr_assert(pod->n_conns == n && pod->n_open == n);
 }
 
 Test(pool, unasked_bytes_end_all_connections_that_were_asked_before)
