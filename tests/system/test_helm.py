@@ -21,7 +21,7 @@ REFUSED = [
     "config.tls_verify=maybe", "config.scrape_interval=10h", "config.scrape_interval=10", "config.workers=17",
     "config.workers=many", "config.allow=gateways", "config.listen=8080", "config.listen=:8080", "config.host=https://gw",
     "config.host=", "config.path=_synced", "config.cookie=a b", "config.retry_mode=scouts", "config.retries=-1",
-    "config.static[0].name=gw", "config.static[0].adress=10.0.0.1", "config.static[0].address=gw.example",
+    "config.static[0].name=gw", "config.static[0].address=10.0.0.1", "config.static[0].adress=10.0.0.1", "config.static[0].address=gw.example",
 ]
 REFUSED_CHART = [
     "ocp4=yes", "replicas=-1", "replicas=two", "image.tag=a b", "image.digest=sha256:12", "image.pullPolicy=Sometimes",
@@ -311,6 +311,43 @@ def test_versions_of_the_api(t):
             assert ("unhealthyPodEvictionPolicy" in budget["spec"]) == (version == "1.34.0")
             assert "replicas" not in helm.one(objects, "Deployment")["spec"]
         assert refuses(program, "--kube-version", "1.19.0")
+
+
+def typed(objects):
+    """A TypeScript program that is good if every object has the fields of its kind and no others."""
+    lines = []
+    for api, kind in {(o["apiVersion"], o["kind"]) for o in objects}:
+        package = "@kubernetes-models/prometheus-operator" if api.startswith("monitoring.coreos.com/") else "kubernetes-models"
+        lines.append(f'import {{ I{kind} }} from "{package}/{api}";')
+    lines += [f"export const o{i}: I{o['kind']} = {json.dumps(o)};" for i, o in enumerate(objects)]
+    return "\n".join(lines) + "\n"
+
+
+def compiled(text):
+    """What the compiler says; '' if nothing."""
+    folder = os.path.join(helm.FOLDER, "types")
+    path = os.path.join(folder, f"objects-{os.getpid()}.ts")  # it looks for types from there upwards
+    try:
+        with open(path, "w") as f:
+            f.write(text)
+        return subprocess.run(["node", os.path.join(folder, "node_modules", "typescript", "bin", "tsc"), "--noEmit", "--strict",
+                               "--skipLibCheck", "--moduleResolution", "bundler", "--module", "esnext", "--target", "es2022", path],
+                              capture_output=True, text=True, timeout=100).stdout
+    finally:
+        os.unlink(path)
+
+
+def test_the_objects_have_the_types_of_todays_kubernetes(t):
+    """Unknown fields included. What an old server says is in test_kube_helm.py."""
+    if not os.path.isdir(os.path.join(helm.FOLDER, "types")):
+        raise tap.Skip(f"no types in {helm.FOLDER}: see contrib/helm/get")
+    program, objects = helm.each()[-1], []
+    for path in helm.values_files():
+        for more in ("ocp4=true,autoscaling.enabled=true,prometheusRule.enabled=true", "serviceMonitor.enabled=true"):
+            objects += program.render("--kube-version=1.34.0", "--set", more, values=path)
+    text = typed(objects)
+    assert len(objects) > 60 and not compiled(text), compiled(text)
+    assert "enableServiceLink'" in compiled(text.replace('"enableServiceLinks"', '"enableServiceLink"')).replace('"', "'")
 
 
 def test_ca_of_the_gateways(t):
