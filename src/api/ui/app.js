@@ -62,6 +62,10 @@ const GOOD = ['ready', 'present', 'protected'];
 const BAD = ['status', 'connect', 'tls', 'timeout', 'broken', 'down', 'unprotected'];
 const kindOf = (word) => (GOOD.includes(word) ? 'good' : BAD.includes(word) ? 'bad' : '');
 
+function daysLeft(pod) {
+  return pod.certificate_expires_at ? Math.floor((Date.parse(pod.certificate_expires_at) - Date.now()) / 86400000) : null;
+}
+
 const RESULTS = { none: 'not asked yet', status: 'unexpected status', connect: 'no connection', tls: 'TLS failed',
   timeout: 'no answer in time', broken: 'answer broken off' };
 const result = (pod) => (RESULTS[pod.result] || pod.result) + (pod.code ? ` (${pod.code})` : '');
@@ -73,6 +77,7 @@ const podsTable = new Table($('pods-table'), [
   { title: 'Last result', value: (p) => p.result, text: result, kind: (p) => kindOf(p.result) },
   { title: 'Ago', number: true, value: (p) => p.result_age_ms, text: (p) => duration(p.result_age_ms) },
   { title: 'Lag', number: true, value: (p) => p.lag_ms, text: (p) => ms(p.lag_ms) + (p.late ? ', late' : ''), kind: (p) => (p.late ? 'bad' : '') },
+  { title: 'Certificate', number: true, value: daysLeft, text: (p) => (daysLeft(p) === null ? '–' : `${daysLeft(p)} days`), kind: (p) => (daysLeft(p) !== null && daysLeft(p) < 14 ? 'bad' : '') },
   { title: 'Probe location', value: (p) => p.location, text: (p) => p.location, kind: (p) => kindOf(p.location) },
 ]);
 const workersTable = new Table($('workers-table'), [
@@ -159,8 +164,8 @@ function showSource(status) {
   showList($('api'), [
     tile('Source', status.source),
     tile('Last read', table.read_at || 'never', '', table.age_ms === null ? 'bad' : ''),
-    tile('Watch', `${status.watch}: ${WATCH[status.watch] || ''}`, '', status.watch === 'off' || status.watch === 'forbidden' ? 'warn' : ''),
-    tile('Reads', `${number.format(table.reads_ok)} good, ${number.format(table.reads_failed)} failed`),
+    tile('Watch', `${status.watch}: ${WATCH[status.watch] || ''}`, status.watch_error || '', status.watch === 'off' || status.watch === 'forbidden' ? 'warn' : ''),
+    tile('Reads', `${number.format(table.reads_ok)} good, ${number.format(table.reads_failed)} failed`, table.error ? `the last one: ${table.error}` : '', table.error ? 'bad' : ''),
     tile('Configuration', `no. ${status.configuration_generation}, loaded ${status.configuration_loaded_at}`, '', status.last_reload_successful ? '' : 'bad'),
     tile('Reloads', `${status.reloads_ok} good, ${status.reloads_failed} failed`),
     tile('Master', `process ${status.master_pid}, since ${status.started_at}`),
