@@ -3,6 +3,7 @@
 # For contrib/check and contrib/demo, to be sourced: what has to be installed, and a copy of the tree to build from.
 build_packages="autoconf automake make gcc pkg-config libc6-dev libcurl4-openssl-dev libssl-dev libyaml-dev libjsmn-dev"
 system_packages="python3 python3-yaml openssl nginx libnginx-mod-http-lua libnginx-mod-http-js prometheus dnsmasq-base mandoc"
+browser_packages="chromium chromium-driver" # for the page; check only
 
 # install_missing NAME LOG PACKAGE...: by apt, those that are not there (Debian, Ubuntu). NAME is who says so.
 install_missing() {
