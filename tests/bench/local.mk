@@ -37,6 +37,7 @@ tests_bench_raw_client_LDADD = $(OPENSSL_LIBS)
 # Python, with pods of real nginx; each prints figures as the programs do.
 PY_BENCHES = \
 	tests/bench/barrier.py \
+	tests/bench/clients.py \
 	tests/bench/probes.py
 EXTRA_DIST += $(PY_BENCHES) tests/bench/benchlib.py tests/bench/run.py
 
