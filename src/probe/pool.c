@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <syncer/base/clock.h>
 #include <syncer/base/macros.h>
 #include <syncer/base/must.h>
 
 #include "pool_private.h"
 
-#define OPEN_BATCH 32 /* begun in one turn: some 10 us each */
+#define OPEN_BATCH 32       /* begun in one turn: some 10 us each */
+#define SURPLUS_NS NS_PER_S /* without a question, until a connection beyond max_keepalives is closed */
+#define CLOSE_BATCH 32      /* in one turn */
 
 /* Those that are new. A question does not wait for this: it has a connection opened by itself. */
 static void on_open_more(struct loop_task *task)
@@ -31,6 +34,58 @@ static void on_open_more(struct loop_task *task)
     loop_task_post(pool->settings.loop, &pool->open);
 }
 
+/* ---- what is kept ---- */
+
+static size_t to_be_kept(const struct pool *pool)
+{
+    size_t most = pool->settings.max_keepalives ? pool->settings.max_keepalives : 2 * pool->n;
+
+    return most > pool->n ? most : pool->n;
+}
+
+void pool_set_open(struct pool *pool, size_t n)
+{
+    pool->n_open = n;
+    scoreboard_set(pool->settings.board, METRIC_LINKS_OPEN, n);
+    if (n > to_be_kept(pool) && !pool->surplus.set)
+        loop_timer_set(&pool->surplus, loop_now_ns(pool->settings.loop) + SURPLUS_NS);
+}
+
+/* Closes those of the pod's that have been idle for long, up to `n`, and never the last one. How many. */
+static size_t close_idle(struct pool_pod *pod, size_t n)
+{
+    int64_t before = loop_now_ns(pod->pool->settings.loop) - SURPLUS_NS;
+    struct pool_link *pl, *next;
+    size_t closed = 0;
+
+    for (pl = pod->links; pl && closed < n && pod->n_links - pod->n_opening > 1; pl = next) {
+        next = pl->next;
+        if (pl->state != POOL_LINK_IDLE || pl->idle_ns > before)
+            continue;
+        pool_link_close(pl);
+        closed++;
+    }
+    return closed;
+}
+
+/* Pods that left are not looked at: they keep no idle ones. */
+static void on_surplus_due(struct loop_timer *timer)
+{
+    struct pool *pool = container_of(timer, struct pool, surplus);
+    int64_t now = loop_now_ns(pool->settings.loop);
+    size_t keep = to_be_kept(pool), closed = 0;
+
+    for (size_t i = 0; i < pool->n && pool->n_open > keep && closed < CLOSE_BATCH; i++) {
+        size_t surplus = pool->n_open - keep, room = CLOSE_BATCH - closed;
+
+        closed += close_idle(pool->pods[i], surplus < room ? surplus : room);
+    }
+    if (pool->n_open > keep)
+        loop_timer_set(timer, closed == CLOSE_BATCH ? now : now + SURPLUS_NS);
+}
+
+/* ---- life ---- */
+
 struct pool *pool_new(const struct pool_settings *settings, const struct pool_events *events, void *arg,
                       struct err *err)
 {
@@ -49,6 +104,7 @@ struct pool *pool_new(const struct pool_settings *settings, const struct pool_ev
     pool->events = *events;
     pool->arg = arg;
     pool->open.run = on_open_more;
+    loop_timer_init(&pool->surplus, settings->loop, LOOP_EARLY, on_surplus_due);
     return pool;
 }
 
@@ -69,6 +125,7 @@ void pool_free(struct pool *pool)
         if (pool->all == pod)
             pool_pod_drop(pod); /* the pool's own */
     }
+    loop_timer_cancel(&pool->surplus);
     free(pool->pods);
     free(pool->request_head);
     free(pool);

@@ -70,8 +70,10 @@ void pool_link_set_state(struct pool_link *pl, enum pool_link_state state)
         pod->n_opening--;
     if (pl->state == POOL_LINK_IDLE)
         pod->n_idle--;
-    if (state == POOL_LINK_IDLE)
+    if (state == POOL_LINK_IDLE) {
         pod->n_idle++;
+        pl->idle_ns = loop_now_ns(pod->pool->settings.loop);
+    }
     pl->state = state;
 }
 
@@ -117,12 +119,6 @@ int pool_link_open(struct pool_pod *pod, struct err *err)
     return 0;
 }
 
-static void set_open(struct pool *pool, size_t n)
-{
-    pool->n_open = n;
-    scoreboard_set(pool->settings.board, METRIC_LINKS_OPEN, n);
-}
-
 void pool_link_end_exchange(struct pool_link *pl)
 {
     pl->pod->n_orphans -= pl->orphan;
@@ -144,7 +140,7 @@ void pool_link_close(struct pool_link *pl)
     if (pl->state == POOL_LINK_OPENING)
         pod->n_opening--;
     else
-        set_open(pod->pool, pod->pool->n_open - 1);
+        pool_set_open(pod->pool, pod->pool->n_open - 1);
     if (pl->state == POOL_LINK_IDLE)
         pod->n_idle--;
     take_out(pl);
@@ -179,7 +175,7 @@ static void on_open(struct link *link, enum link_failure failure, const char *re
     pool_pod_hold(pod);
     if (failure == LINK_OK && !pod->gone) {
         pool_link_set_state(pl, POOL_LINK_IDLE);
-        set_open(pod->pool, pod->pool->n_open + 1);
+        pool_set_open(pod->pool, pod->pool->n_open + 1);
         pl->opened_ns = loop_now_ns(pod->pool->settings.loop);
         pool_pod_opened(pod);
     } else {

@@ -26,6 +26,7 @@ void pool_pod_drop(struct pool_pod *pod)
         return;
     must(!pod->links && !pod->waiting_first);
     loop_timer_cancel(&pod->reopen);
+    loop_timer_cancel(&pod->turn);
     link_free(pod->spare);
     free(pod->reason);
     if (pod->prev)
@@ -60,6 +61,7 @@ struct pool_pod *pool_pod_new(struct pool *pool, const struct podtable_pod *entr
     pod->port = entry->port;
     memcpy(pod->name, entry->name, name_bytes);
     loop_timer_init(&pod->reopen, pool->settings.loop, LOOP_EARLY, pool_supply_reopen_due);
+    loop_timer_init(&pod->turn, pool->settings.loop, LOOP_EARLY, pool_supply_turn_due);
     pod->next = pool->all;
     if (pool->all)
         pool->all->prev = pod;

@@ -39,6 +39,7 @@ struct pool_link {
     size_t sent; /* bytes of text */
     int64_t opened_ns;
     uint32_t served;  /* exchanges before this one */
+    int64_t idle_ns;  /* since when it is IDLE */
     bool orphan;      /* counted in the pod's n_orphans */
     int64_t asked_ns; /* when this exchange began */
     bool kept;        /* it was not opened for this exchange: its end before the first byte proves nothing */
@@ -81,6 +82,8 @@ struct pool_pod {
     int64_t retry_ns;         /* beside one that works, no further one is opened before */
     int64_t backoff_ns;       /* before the next attempt in the background; 0 after an answer */
     struct loop_timer reopen;
+    int64_t turn_ns;            /* max_probe_rate: when a probe may go out; behind now if none has for a while */
+    struct loop_timer turn;     /* set while one waits for that */
     enum probe_outcome failure; /* how the last one failed: PROBE_CONNECT, PROBE_TLS or PROBE_SHORT */
     char *reason;               /* NULL: none, or memory was out */
     char name[];                /* thousands may come at once: no more memory is touched than they need */
@@ -97,6 +100,7 @@ struct pool {
     size_t n;
     size_t n_open; /* connections, of all pods */
     uint64_t generation, mark;
+    struct loop_timer surplus;  /* set while more connections are open than are to be kept */
     struct loop_task open;      /* first connections, some of them a turn */
     size_t open_at;             /* the pod that is next for it */
     char recv[POOL_RECV_BYTES]; /* one read at a time */
@@ -112,6 +116,11 @@ struct probe_text {
 
 void probe_text_hold(struct probe_text *text);
 
+/* --- pool.c --- */
+
+/* Connections have been opened or have ended. */
+void pool_set_open(struct pool *pool, size_t n);
+
 /* --- pool_pod.c --- */
 
 /* A new one of the pool, not held yet. NULL if memory is out. */
@@ -125,6 +134,7 @@ void pool_pod_set_reason(struct pool_pod *pod, const char *reason);
 /* Begins to open a connection, or tries again a little later. */
 void pool_pod_open(struct pool_pod *pod);
 void pool_supply_reopen_due(struct loop_timer *timer);
+void pool_supply_turn_due(struct loop_timer *timer);
 /* Gives waiting probes to idle links, and opens further ones for those that are left. */
 void pool_pod_dispatch(struct pool_pod *pod);
 /* A connection could not be opened. */
@@ -169,6 +179,8 @@ void pool_exchange_orphan(struct pool_link *pl);
 
 /* --- probe.c --- */
 
+/* It has waited for its turn: its time begins now. */
+void probe_restart_clock(struct probe *probe);
 /* Back into the pod's queue, at its front. */
 void probe_requeue(struct probe *probe);
 /* Into the queue, out of it. */

@@ -120,18 +120,50 @@ static struct pool_link *find_idle(const struct pool_pod *pod)
     return pl;
 }
 
+/* Whether a probe may go out now: max_probe_rate evenly, and up to a tenth of a second's worth of them at once. If not, a
+ * timer tells when. */
+static bool take_turn(struct pool_pod *pod)
+{
+    int64_t now = loop_now_ns(pod->pool->settings.loop), rate = pod->pool->settings.max_probe_rate, earliest;
+
+    if (rate == 0)
+        return true;
+    earliest = now - (rate / 10) * (NS_PER_S / rate);
+    if (pod->turn_ns < earliest)
+        pod->turn_ns = earliest;
+    if (pod->turn_ns > now) {
+        loop_timer_set(&pod->turn, pod->turn_ns);
+        return false;
+    }
+    pod->turn_ns += NS_PER_S / rate;
+    return true;
+}
+
+void pool_supply_turn_due(struct loop_timer *timer)
+{
+    struct pool_pod *pod = container_of(timer, struct pool_pod, turn);
+
+    pool_pod_hold(pod);
+    pool_pod_dispatch(pod);
+    pool_pod_drop(pod);
+}
+
 void pool_pod_dispatch(struct pool_pod *pod)
 {
     struct pool_link *pl;
 
-    while (pod->waiting_first && (pl = find_idle(pod))) {
+    while (pod->waiting_first && (pl = find_idle(pod)) && take_turn(pod)) {
         struct probe *probe = pod->waiting_first;
+
+        if (pod->pool->settings.max_probe_rate > 0)
+            probe_restart_clock(probe);
 
         probe_dequeue(probe);
         if (!pool_exchange_begin(pl, probe))
             probe_requeue(probe);
     }
-    for (uint32_t opening = pod->n_opening; opening < pod->n_waiting && may_open(pod); opening++)
+    /* Where one is idle, the others wait for their turn. */
+    for (uint32_t opening = pod->n_opening; pod->n_idle == 0 && opening < pod->n_waiting && may_open(pod); opening++)
         pool_pod_open(pod);
     if (pod->n_links == 0)
         keep_warm(pod);

@@ -198,12 +198,34 @@ static bool waited_behind_others(const struct probe *probe)
     return pod->n_links > pod->n_opening || pod->hung_ns >= probe->started_ns;
 }
 
+static void set_limit(struct probe *probe)
+{
+    const struct pool_settings *settings = &probe->pod->pool->settings;
+
+    loop_timer_set(&probe->limit, loop_now_ns(settings->loop) + settings->connection_timeout_ns);
+}
+
+void probe_restart_clock(struct probe *probe)
+{
+    int64_t now = loop_now_ns(probe->pod->pool->settings.loop);
+
+    if (probe->started_ns == now)
+        return;
+    probe->started_ns = now;
+    set_limit(probe);
+}
+
 static void on_limit_due(struct loop_timer *timer)
 {
     struct probe *probe = container_of(timer, struct probe, limit);
     struct pool_pod *pod = probe->pod;
     enum probe_outcome outcome = PROBE_TIMEOUT;
 
+    /* Held back here, by max_probe_rate, which says nothing of the pod: whoever waits has a deadline. */
+    if (!probe->link && pod->turn.set) {
+        set_limit(probe);
+        return;
+    }
     if (!probe->link && pod->short_ns >= probe->started_ns) {
         outcome = PROBE_SHORT;
     } else if (!probe->link && !waited_behind_others(probe)) {
@@ -228,9 +250,9 @@ void probe_start(struct probe *probe, struct pool_pod *pod, struct probe_text *t
     probe->outcome = PROBE_NONE;
     probe->code = 0;
     probe->started_ns = loop_now_ns(pod->pool->settings.loop);
-    loop_timer_set(&probe->limit, probe->started_ns + pod->pool->settings.connection_timeout_ns);
     pool_pod_hold(pod);
     probe->pod = pod;
+    set_limit(probe);
     probe_text_hold(text);
     probe->text = text;
     probe_enqueue(probe);

@@ -204,6 +204,8 @@ static int make_pool(struct worker *worker, struct err *err)
         .generation = worker->heritage.generation,
         .connection_timeout_ns = conf->connection_timeout_ms * NS_PER_MS,
         .host_keepalives = (uint32_t)conf->host_keepalives,
+        .max_keepalives = (uint32_t)conf->max_keepalives,
+        .max_probe_rate = (uint32_t)conf->max_probe_rate,
         .request_head = head,
     };
     int n =

@@ -2,7 +2,7 @@
 /*
  * The pods of the table as a worker sees them, and its kept connections to them. A connection is opened when a pod
  * appears and opened again whenever the last one ends, so that a login finds one; more are opened while probes wait, up
- * to host_keepalives. Worker only.
+ * to host_keepalives; those beyond max_keepalives are closed after a second or two without a question. Worker only.
  *
  * A pod that took no connection 3 times in a row over 1 s or more is *down*: its probes fail at once, and one attempt in
  * the background at a time (0.1 s, doubling to 2 s) brings it back.
@@ -33,6 +33,8 @@ struct pool_settings {
     uint64_t generation;           /* of the configuration */
     int64_t connection_timeout_ns; /* of a connection's opening, and of one exchange */
     uint32_t host_keepalives;      /* connections a pod */
+    uint32_t max_keepalives; /* connections in all that are kept when idle, but one a pod in any case; 0 = 2 x pods */
+    uint32_t max_probe_rate; /* probes a second and pod; 0 = any number */
     /* The head of every probe up to the token: "GET /path HTTP/1.1\r\nHost: ...\r\n ... Cookie: name="; copied. */
     const char *request_head;
 };

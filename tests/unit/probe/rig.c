@@ -228,6 +228,8 @@ void rig_open(struct rig *rig, const struct rig_settings *settings)
             .generation = RIG_GENERATION,
             .connection_timeout_ns = ns_or(s.connection_timeout_ms, RIG_LONG_MS),
             .host_keepalives = s.host_keepalives ? s.host_keepalives : 16,
+            .max_keepalives = s.max_keepalives,
+            .max_probe_rate = s.max_probe_rate,
             .request_head = "GET /p HTTP/1.1\r\nHost: gateway.test\r\nCookie: c=",
         },
         &events, rig, NULL);

@@ -279,6 +279,76 @@ Test(pool, a_question_that_is_given_up_leaves_the_queue)
     rig_close(&rig);
 }
 
+Test(pool, more_than_max_probe_rate_wait_in_order)
+{
+    struct question q[40];
+    struct fake_pod *pod;
+    int64_t began;
+
+    rig_open(&rig, &(struct rig_settings){.max_probe_rate = 100, .connection_timeout_ms = 150});
+    pod = rig_pod(&rig, SAY(OK));
+    rig_warm_up(&rig);
+    rig_turn(&rig);
+    began = loop_now_ns(rig.loop);
+    for (size_t i = 0; i < ARRAY_LEN(q); i++)
+        question_start(&q[i], &rig, 0, "t");
+    rig_until(&rig, q[10].done);
+    cr_expect_leq(pod->n_requests, 12 + (unsigned)((loop_now_ns(rig.loop) - began) / (10 * NS_PER_MS)));
+    for (size_t i = 0; i < ARRAY_LEN(q); i++) {
+        rig_until(&rig, q[i].done);
+        /* Longer than connection_timeout, but for want of a turn and not by the pod's fault. */
+        cr_expect(q[i].probe.outcome == PROBE_PRESENT && q[i].order == q[0].order + i, "%zu: %s", i,
+                  probe_outcome_name(q[i].probe.outcome));
+        question_end(&q[i]);
+    }
+    cr_expect_geq(loop_now_ns(rig.loop) - began, 28 * 10 * NS_PER_MS);
+    cr_expect_leq(pod->n_conns, 11, "no further ones are opened for those that wait for their turn");
+    rig_close(&rig);
+}
+
+/* ---- what is kept ---- */
+
+/* Under load `n` connections of the first pod are opened, then nobody asks any more. */
+static void open_under_load(struct fake_pod *pod, unsigned n)
+{
+    struct question q[16];
+
+    cr_assert(n <= ARRAY_LEN(q));
+    for (size_t i = 0; i < n; i++)
+        question_start(&q[i], &rig, 0, "t");
+    rig_until(&rig, pod->n_requests == n);
+    for (struct fake_conn *conn = pod->conns; conn; conn = conn->next)
+        fake_send(conn, OK);
+    for (size_t i = 0; i < n; i++) {
+        rig_until(&rig, q[i].done);
+        question_end(&q[i]);
+    }
+    cr_assert_eq(pod->n_open, n);
+}
+
+Test(pool, connections_beyond_max_keepalives_are_closed_when_nobody_needs_them)
+{
+    static const struct {
+        uint32_t max_keepalives;
+        unsigned stay;
+    } cases[] = {{0, 3}, {5, 4}, {1, 1}}; /* the other pod has one of them */
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct fake_pod *pod, *other;
+
+        rig_open(&rig, &(struct rig_settings){.max_keepalives = cases[i].max_keepalives});
+        pod = rig_pod(&rig, SILENT);
+        other = rig_pod(&rig, SAY(OK));
+        rig_warm_up(&rig);
+        open_under_load(pod, 6);
+        rig_until(&rig, pod->n_open <= cases[i].stay);
+        rig_pass(&rig, 1200);
+        cr_expect(pod->n_open == cases[i].stay && other->n_open == 1, "case %zu: %u", i, pod->n_open);
+        cr_expect_eq(pod->n_conns, 6);
+        rig_close(&rig);
+    }
+}
+
 /* ---- time ---- */
 
 /* Brings the pod to `n` kept connections, each of which has been asked once. */
