@@ -140,8 +140,10 @@ int ctl_doctor(const struct ctl_options *options)
     rc = doctor_look_at_server(&doctor, &asker, has_conf && !asker.given && !asker.admin_given);
     if (has_conf && rc < 0)
         doctor_say_conf(&doctor, &conf);
-    if (has_conf)
+    if (has_conf) {
+        doctor_look_at_rights(&doctor, &conf);
         doctor_look_at_pods(&doctor, &conf);
+    }
     if (file)
         conf_free(&conf);
     code = count(&doctor, DOCTOR_BAD) > 0 ? CTL_CHANGE : CTL_OK;

@@ -82,6 +82,9 @@ void doctor_say_conf(struct doctor *doctor, const struct conf *conf);
 /* Where the configured syncer listens, in place of what nobody has named. */
 void doctor_find_server(struct asker *asker, const struct conf *conf);
 
+/* Tries each verb that the configuration's source needs. */
+void doctor_look_at_rights(struct doctor *doctor, const struct conf *conf);
+
 /* Lists the pods by ourselves, and asks each for a token that nobody has. */
 void doctor_look_at_pods(struct doctor *doctor, const struct conf *conf);
 

@@ -20,7 +20,6 @@
 #include "doctor.h"
 
 #define LIST_MS 15000
-#define WATCH_MS 3500 /* a watch that is forbidden is known to be so after 2 s of 403 */
 #define ASKED_MAX 128 /* pods: each takes a descriptor or two */
 
 struct looking {
@@ -30,10 +29,8 @@ struct looking {
     struct loop_timer limit;
     struct source_pod *pods;
     size_t n;
-    bool ended, listed;    /* the read; it brought a list */
-    struct err failure;    /* of the read; "" = none */
-    bool watches, settled; /* the source has watches; all are on, or forbidden */
-    struct err notice;     /* why one is forbidden */
+    bool ended, listed; /* the read; it brought a list */
+    struct err failure; /* of the read; "" = none */
 };
 
 static void on_limit(struct loop_timer *timer)
@@ -48,14 +45,10 @@ static void on_begin(void *arg)
     (void)arg;
 }
 
-/* With a watch there is more to wait for. */
 static void on_end(struct looking *l)
 {
     l->ended = true;
-    if (!l->listed || !l->watches || l->settled)
-        loop_stop(l->loop);
-    else
-        loop_timer_set(&l->limit, clock_now_ns() + WATCH_MS * NS_PER_MS);
+    loop_stop(l->loop);
 }
 
 static void on_list(void *arg, const struct source_pod *pods, size_t n)
@@ -72,14 +65,6 @@ static void on_list(void *arg, const struct source_pod *pods, size_t n)
     on_end(l);
 }
 
-static void on_update(void *arg, const struct source_pod *pods, size_t n)
-{
-    struct looking *l = arg;
-
-    if (l->listed)
-        on_list(l, pods, n);
-}
-
 static void on_failed(void *arg, const struct source_failure *failure)
 {
     struct looking *l = arg;
@@ -88,22 +73,20 @@ static void on_failed(void *arg, const struct source_failure *failure)
     on_end(l);
 }
 
+/* Changes are not waited for, and what may be watched is doctor_rights.c's. */
+static void on_update(void *arg, const struct source_pod *pods, size_t n)
+{
+    (void)arg, (void)pods, (void)n;
+}
+
 static void on_watch(void *arg, const struct source_watch *watch)
 {
-    struct looking *l = arg;
-
-    l->watches = true;
-    l->settled = watch->off == 0;
-    if (l->ended && l->settled)
-        loop_stop(l->loop);
+    (void)arg, (void)watch;
 }
 
 static void on_notice(void *arg, const char *what, const char *reason)
 {
-    struct looking *l = arg;
-
-    if (reason)
-        err_set(&l->notice, "%s: %s", what, reason);
+    (void)arg, (void)what, (void)reason;
 }
 
 static void say_list(struct looking *l, const char *source)
@@ -118,11 +101,6 @@ static void say_list(struct looking *l, const char *source)
                    "%s: %s", source, l->failure.text);
     else
         doctor_say(l->doctor, DOCTOR_GOOD, "own list", NULL, "%s can be read", source);
-    if (l->listed && l->notice.text[0])
-        doctor_say(l->doctor, DOCTOR_BAD, "own watch", "give its Role the verb watch: roles/namespaced.yaml", "%s",
-                   l->notice.text);
-    else if (l->listed && l->watches && l->settled)
-        doctor_say(l->doctor, DOCTOR_GOOD, "own watch", NULL, "all that is listed can be watched");
 }
 
 static void read_list(struct looking *l)
@@ -206,7 +184,7 @@ static const char *result_of(const struct fetch_result *result)
 {
     static const char *const names[] = {
         [FETCH_NO_CONNECT] = "connect", [FETCH_TLS] = "tls",        [FETCH_TIMEOUT] = "timeout",
-        [FETCH_BROKEN] = "broken",      [FETCH_REFUSED] = "broken", [FETCH_LOCAL] = "connect",
+        [FETCH_BROKEN] = "broken",      [FETCH_REFUSED] = "broken", [FETCH_LOCAL] = "short",
     };
 
     if (result->end != FETCH_COMPLETE)

@@ -95,7 +95,7 @@ static void explain_outcome(struct buf *out, const struct peer *peer, bool many)
             continue;
         buf_add_str(out, many ? outcomes[i].many : outcomes[i].one);
         if (i < 6 && peer->reason[0]) {
-            buf_add_str(out, " (");
+            buf_add_str(out, many ? " (the first: " : " (");
             term_add(out, peer->reason);
             buf_add_str(out, ")");
         }
@@ -131,9 +131,11 @@ void explain_peer(struct buf *out, const struct peer *peer, const char *names, s
 
 /* ---- all of them ---- */
 
+/* Reasons name addresses and milliseconds; only those of TLS tell one trouble from another. */
 static bool is_alike(const struct peer *a, const struct peer *b)
 {
-    return a->code == b->code && strcmp(a->result, b->result) == 0 && strcmp(a->reason, b->reason) == 0;
+    return a->code == b->code && strcmp(a->result, b->result) == 0 &&
+           (strcmp(a->result, "tls") != 0 || strcmp(a->reason, b->reason) == 0);
 }
 
 void explain_groups_add(struct explain_groups *groups, const struct peer *peer)

@@ -10,6 +10,7 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/doctor.h \
 	src/ctl/doctor_conf.c \
 	src/ctl/doctor_pods.c \
+	src/ctl/doctor_rights.c \
 	src/ctl/doctor_server.c \
 	src/ctl/doctor_words.c \
 	src/ctl/explain.c \
@@ -33,9 +34,13 @@ syncerctl_SOURCES = src/ctl/main.c
 syncerctl_LDADD = $(CTL_LIBS)
 
 if HAVE_CRITERION
-CTL_TESTS = tests/unit/ctl/test_options tests/unit/ctl/test_words
+CTL_TESTS = tests/unit/ctl/test_doctor tests/unit/ctl/test_options tests/unit/ctl/test_words
 check_PROGRAMS += $(CTL_TESTS)
 TESTS += $(CTL_TESTS)
+tests_unit_ctl_test_doctor_SOURCES = tests/unit/ctl/test_doctor.c
+tests_unit_ctl_test_doctor_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
+tests_unit_ctl_test_doctor_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_ctl_test_doctor_LDADD = $(CTL_LIBS) $(CRITERION_LIBS)
 tests_unit_ctl_test_options_SOURCES = tests/unit/ctl/test_options.c
 tests_unit_ctl_test_options_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) # the layer has no public headers
 tests_unit_ctl_test_options_CFLAGS = $(UNIT_CFLAGS)

@@ -62,7 +62,7 @@ static void add_lag(struct term_table *table, const struct json_doc *doc, json_v
     int64_t ms = member_number(doc, pod, "lag_ms");
     char age[CTL_AGE_BYTES];
 
-    term_table_add(table, ms > 0 ? ctl_age(ms, age) : "", TERM_PLAIN);
+    term_table_add(table, ms >= 0 ? ctl_age(ms, age) : "", TERM_PLAIN);
 }
 
 static void add_location(struct term_table *table, const struct json_doc *doc, json_value pod)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += src/pods/libpods.a
 src_pods_libpods_a_SOURCES = \
+	include/syncer/pods/rights.h \
 	include/syncer/pods/source.h \
 	src/pods/dns.c \
 	src/pods/dns_ask.c \
@@ -36,6 +37,7 @@ src_pods_libpods_a_SOURCES = \
 	src/pods/kube_slice.h \
 	src/pods/kube_watch.c \
 	src/pods/kubernetes.c \
+	src/pods/rights.c \
 	src/pods/source.c \
 	src/pods/source_kind.h \
 	src/pods/static.c

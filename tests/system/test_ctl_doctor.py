@@ -188,16 +188,31 @@ def test_rbac(t):
         wait_status(server, lambda s: s["table"]["error"])
         resource = {"deployment": "deployments"}.get(step, step)
         verb = "get" if step == "deployment" else "list"
-        for found, topic in ((doctor("--url", server.url), "source"), (doctor("-c", server.config_path, **api.env()), "own list")):
+        for found, topic in ((doctor("--url", server.url), "source"), (doctor("-c", server.config_path, **api.env()), "own list"),
+                             (doctor("-c", server.config_path, **api.env()), "own rights")):
             expect(found, "bad", topic, f"verb {verb} on resource {resource}", "roles/")
         server.close()
+
+
+def test_all_rights_that_are_missing(t):
+    """Each in one go, and not the first alone."""
+    def setup(api):
+        for step in ("replicasets", "pods"):
+            forbid(step)(api)
+        forbid("deployment", watch=True)(api)
+    api, server = cluster(t, setup)
+    found = doctor("-c", server.config_path, **api.env())
+    assert len(texts(found, "bad", "own rights")) == 3, json.dumps(found, indent=1)
+    for verb, resource in (("watch", "deployments"), ("list", "replicasets"), ("list", "pods")):
+        expect(found, "bad", "own rights", f"verb {verb} on resource {resource} ")
+    expect(found, "ok", "own rights", "get deployments, watch replicasets, watch pods")
 
 
 def test_rbac_watch(t):
     api, server = cluster(t, forbid("pods", watch=True))
     wait_status(server, lambda s: s["watch_error"])
-    for found, topic in ((doctor("--url", server.url), "watch"), (doctor("-c", server.config_path, **api.env()), "own watch")):
-        expect(found, "bad", topic, "verb watch on resource pods", "roles/namespaced.yaml")
+    for found, topic in ((doctor("--url", server.url), "watch"), (doctor("-c", server.config_path, **api.env()), "own rights")):
+        expect(found, "bad", topic, "verb watch on resource pods", "roles/")
 
 
 def test_an_error_is_over_when_it_is(t):
@@ -237,6 +252,9 @@ def test_a_real_kube_apiserver(t):
     wait_status(server, lambda s: s["table"]["error"])
     for found, topic in ((doctor("--url", server.url), "source"), (doctor("-c", server.config_path, **server.env), "own list")):
         expect(found, "bad", topic, "verb list on resource pods", "cannot list resource")
+    found = doctor("-c", server.config_path, **server.env)
+    expect(found, "bad", "own rights", 'verb list on resource pods of apiGroup ""')
+    expect(found, "ok", "own rights", "get deployments, watch deployments, list replicasets, watch replicasets, watch pods")
 
 
 if __name__ == "__main__":

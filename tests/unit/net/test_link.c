@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/ssl.h>
@@ -214,6 +215,15 @@ Test(link, plain)
     cr_assert_eq(open_pod(), LINK_OK);
     say(QUESTION);
     expect_bytes("answer");
+    cr_expect_eq(link_certificate_expiry(pod), 0);
+}
+
+/* An hour after it was made (certs.c). */
+static void expect_expiry(void)
+{
+    int64_t left_s = link_certificate_expiry(pod) - (int64_t)time(NULL);
+
+    cr_expect(left_s > 3400 && left_s <= 3600, "%jd", (intmax_t)left_s);
 }
 
 static void resumes(int version)
@@ -224,6 +234,7 @@ static void resumes(int version)
         say(QUESTION);
         expect_bytes("answer");
         cr_expect_eq(server.seen->resumed, i);
+        expect_expiry();
         link_close(pod);
         link_close(pod); /* and link_open() takes only one that is closed */
     }
@@ -496,6 +507,7 @@ static void wrong_name(int version)
     for (int i = 0; i < 3; i++) {
         cr_expect_eq(open_pod(), LINK_TLS_FAILED);
         expect_names();
+        expect_expiry();
     }
 }
 
@@ -525,6 +537,7 @@ Test(link, no_verification)
 {
     serve_tls(&(struct fake_tls){.version = 0}, &(struct trust_settings){.verify = false}, "elsewhere.test", echo);
     cr_expect_eq(open_pod(), LINK_OK, "%s", seen.reason);
+    expect_expiry();
 }
 
 Test(link, the_client_certificate_is_shown)
