@@ -5,7 +5,6 @@ EXTRA_DIST += $(CHART)/.helmignore \
 	$(CHART)/Chart.yaml \
 	$(CHART)/values.yaml \
 	$(CHART)/values.schema.json \
-	$(CHART)/files/alerts.yaml \
 	$(CHART)/files/values/apigwp/cz/p/values.yaml \
 	$(CHART)/files/values/apigwp/cz/t/values.yaml \
 	$(CHART)/files/values/apigwp/sk/t/values.yaml \

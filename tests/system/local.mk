@@ -28,6 +28,7 @@ SYSTEM_TESTS = \
 	tests/system/test_pages.py \
 	tests/system/test_logs.py \
 	tests/system/test_init.py \
+	tests/system/test_install.py \
 	tests/system/test_ctl.py \
 	tests/system/test_ctl_doctor.py \
 	tests/system/test_manuals.py \
@@ -47,9 +48,6 @@ KUBE_TESTS = \
 EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	contrib/kube/build \
 	contrib/kube/check \
-	roles/cluster.yaml \
-	roles/endpointslices.yaml \
-	roles/namespaced.yaml \
 	tests/system/harness/__init__.py \
 	tests/system/harness/browser.py \
 	tests/system/harness/certs.py \
@@ -74,15 +72,10 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	tests/system/harness/syncer.py \
 	tests/system/harness/tap.py \
 	contrib/demo \
-	contrib/demo.d/demo.py \
-	contrib/nginx/ask.conf \
-	contrib/nginx/auth-request.conf \
-	contrib/nginx/http.conf \
-	contrib/nginx/login-njs.conf \
-	contrib/nginx/login.js \
-	contrib/nginx/server.conf
+	contrib/demo.d/demo.py
 
-EXTRA_DIST += tests/fixtures/kube/deployment-get-403.json \
+EXTRA_DIST += tests/alerts/alerts_test.yaml \
+	tests/fixtures/kube/deployment-get-403.json \
 	tests/fixtures/kube/deployment-get-404.json \
 	tests/fixtures/kube/pods-list-401.json \
 	tests/fixtures/kube/pods-list-403.json \
