@@ -301,21 +301,43 @@ static void write_row(const struct row *row, char *out, size_t room)
     snprintf(out, room, "\n| `%s` | %s | %s%s |\n", row->key, def, row->doc, names);
 }
 
-Test(conf, the_readme_has_every_setting)
+/* A file of the tree; the test is skipped where that is not known. */
+static const char *read_file(const char *name)
 {
     const char *folder = getenv("SYNCER_SRCDIR");
     static char text[1 << 20];
-    char path[4096], row[1024];
+    char path[4096];
     FILE *file;
 
     if (!folder)
         cr_skip_test("SYNCER_SRCDIR is not set");
-    snprintf(path, sizeof(path), "%s/README.md", folder);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
     file = fopen(path, "re");
-    cr_assert(file && fread(text, 1, sizeof(text) - 1, file) > 0);
+    cr_assert(file && fread(text, 1, sizeof(text) - 1, file) > 0, "%s", path);
     fclose(file);
+    return text;
+}
+
+Test(conf, the_readme_has_every_setting)
+{
+    const char *text = read_file("README.md");
+    char row[1024];
+
     for (size_t i = 0; i < ARRAY_LEN(rows_wanted); i++) {
         write_row(&rows_wanted[i], row, sizeof(row));
         cr_expect(strstr(text, row), "README.md, Configuration:%s", row);
+    }
+}
+
+/* Its types and limits are looked at by tests/system/test_helm.py. */
+Test(conf, the_charts_schema_has_every_setting)
+{
+    const char *text = read_file("helm/ng-apigw-syncer/values.schema.json");
+    char entry[1024];
+
+    for (size_t i = 0; i < ARRAY_LEN(rows_wanted); i++) {
+        snprintf(entry, sizeof(entry), "\"%s\": {\n          \"description\": \"%s\",", rows_wanted[i].key,
+                 rows_wanted[i].doc);
+        cr_expect(strstr(text, entry), "%s: run contrib/helm/schema", rows_wanted[i].key);
     }
 }
