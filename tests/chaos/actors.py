@@ -239,6 +239,8 @@ class Killer(gate.Actor):
 
     def _kill(self, pids):
         sig = self.rng.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGTERM))
+        if sig == signal.SIGSEGV and self.world.sanitized:
+            sig = signal.SIGKILL  # AddressSanitizer would report it
         for pid in filter(self._stop, pids):
             self._excuse(pid)
             self.world.journal.note("worker killed", f"{pid} by {sig.name}")
@@ -290,4 +292,5 @@ class Reloader(gate.Actor):
                 "sync_timeout": rng.choice((20, 50, 100)), "retries": rng.choice((0, 3, 10, 10, 20)),
                 "connection_timeout": rng.choice((300, 500)), "request_deadline": rng.choice((1000, 1500, 2000)),
                 "control_probe": rng.choice(("off", "warn", "fail")), "host_keepalives": rng.choice((1, 4, 16)),
+                "max_keepalives": rng.choice(("auto", 8, 100)), "max_probe_rate": rng.choice((0, 0, 20, 1000)),
                 "access_log": rng.random() < 0.3, "log_format": rng.choice(("logfmt", "json"))}

@@ -178,6 +178,7 @@ class BadServer:
                 at = max(at, facts.now())
                 self._tokens[token] = at
                 self.history.token(token, (at, facts.YES))
+            return token in self._tokens
 
     def drop(self, token):
         with self.lock:

@@ -82,13 +82,17 @@ class RealServer:
                 self.history.set_mode(facts.now(), ORDERS[order])
 
     def put(self, token, at):
+        """True if it has the token from `at` on, or had it before."""
         with self.lock:
-            if not self._up or self._frozen or token in self._tokens:
-                return
-            self._tokens.add(token)
+            if not self._up or self._frozen:
+                return False
+            if token in self._tokens:
+                return True
             self.history.token(token, (max(at, facts.now()), facts.MAYBE))
             if self._call(self.pod.put_at, token, at * 1000):
                 self.history.token(token, (max(at, facts.now()) + CLOCK_S, facts.YES))
+                self._tokens.add(token)
+            return token in self._tokens
 
     def drop(self, token):
         with self.lock:
