@@ -39,6 +39,7 @@ SYSTEM_TESTS = \
 KUBE_TESTS = \
 	tests/system/test_kube_changes.py \
 	tests/system/test_kube_helm.py \
+	tests/system/test_kube_doctor.py \
 	tests/system/test_kube_kubeconfig.py \
 	tests/system/test_kube_roles.py \
 	tests/system/test_kube_rollout.py \

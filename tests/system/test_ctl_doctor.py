@@ -1,37 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """syncerctl doctor on set-ups that are broken, one thing at a time: it names it, says what to do, and ends with 1; on one that
-is not, with 0. Against the API server of the harness, and where one has been built, a real one."""
+is not, with 0. Against the API server of the harness; test_kube_doctor.py has a real one."""
 import json
-import os
 import sys
 
-from harness import ctl, fakepod, incluster, kube, kubeobjects, kubeserver, proc, tap
+from harness import ctl, fakepod, kube, proc, tap
+from harness.ctl import doctor, expect, texts
 
 ABSENT = fakepod.always(fakepod.answer(401))
-
-
-def doctor(*args, **env):
-    """The findings, after a look at the text and the exit code."""
-    said, shown = ctl.run("doctor", "--json", *args, **env), ctl.run("doctor", *args, **env)
-    findings = said.json()["findings"]
-    bad = [f for f in findings if f["level"] == "bad"]
-    assert said.code == shown.code == (1 if bad else 0) and said.json()["ok"] is not bool(bad), f"{said}{shown}"
-    assert f"{len(bad)} must change" in shown.lines()[-1], shown
-    assert "syncerctl-doctor-" not in said.out + shown.out, "the made-up token"
-    return findings
-
-
-def texts(findings, level, topic):
-    return [f["text"] for f in findings if (f["level"], f["topic"]) == (level, topic)]
-
-
-def expect(findings, level, topic, *words):
-    """One finding of that kind has all the words, in its text or its remedy."""
-    for f in findings:
-        if (f["level"], f["topic"]) == (level, topic) and all(w in f["text"] + (f["remedy"] or "") for w in words):
-            return
-    raise AssertionError(f"no {level} {topic} with {words}: {json.dumps(findings, indent=1)}")
 
 
 def only_bad(findings, topic):
@@ -178,14 +155,10 @@ def forbid(step, watch=False):
     return setup
 
 
-def wait_status(server, what):
-    proc.wait_until(lambda: what(server.get("/v1/status").json()), 20, 0.05, why="/v1/status does not say it")
-
-
 def test_rbac(t):
     for step in ("deployment", "replicasets", "pods"):
         api, server = cluster(t, forbid(step))
-        wait_status(server, lambda s: s["table"]["error"])
+        ctl.wait_status(server, lambda s: s["table"]["error"])
         resource = {"deployment": "deployments"}.get(step, step)
         verb = "get" if step == "deployment" else "list"
         for found, topic in ((doctor("--url", server.url), "source"), (doctor("-c", server.config_path, **api.env()), "own list"),
@@ -210,26 +183,26 @@ def test_all_rights_that_are_missing(t):
 
 def test_rbac_watch(t):
     api, server = cluster(t, forbid("pods", watch=True))
-    wait_status(server, lambda s: s["watch_error"])
+    ctl.wait_status(server, lambda s: s["watch_error"])
     for found, topic in ((doctor("--url", server.url), "watch"), (doctor("-c", server.config_path, **api.env()), "own rights")):
         expect(found, "bad", topic, "verb watch on resource pods", "roles/")
 
 
 def test_an_error_is_over_when_it_is(t):
     api, server = cluster(t, forbid("pods"))
-    wait_status(server, lambda s: s["table"]["error"])
+    ctl.wait_status(server, lambda s: s["table"]["error"])
     api.faults.clear()
-    wait_status(server, lambda s: s["table"]["error"] is None and s["table"]["pods"] == 3)
+    ctl.wait_status(server, lambda s: s["table"]["error"] is None and s["table"]["pods"] == 3)
 
 
 def test_pods_that_do_not_count(t):
     api, server = cluster(t, lambda api: setattr(api, "phase", "v1.36-2-rolling"))
-    wait_status(server, lambda s: s["table"]["pods"] > 0)
+    ctl.wait_status(server, lambda s: s["table"]["pods"] > 0)
     for found, topic in ((doctor("--url", server.url), "pods"), (doctor("-c", server.config_path, **api.env()), "own list")):
         expect(found, "warn", topic, "left out: ", "is not ready", "kubectl describe pod")
         expect(found, "note", topic, "left out: ", "is being deleted")
     api.phase = "v1.36-5-zero"
-    wait_status(server, lambda s: s["table"]["counting"] == 0)
+    ctl.wait_status(server, lambda s: s["table"]["counting"] == 0)
     for found, topic in ((doctor("--url", server.url), "pods"), (doctor("-c", server.config_path, **api.env()), "own list")):
         expect(found, "bad", topic, "the list of pods is empty", "selector")
 
@@ -238,23 +211,6 @@ def test_no_way_to_the_api_server(t):
     api, server = cluster(t)
     found = doctor("-c", server.config_path, HOME="/nonexistent")
     expect(found, "bad", "own list", "no way to the API server")
-
-
-def test_a_real_kube_apiserver(t):
-    lacking = kubeserver.missing()
-    if lacking:
-        raise tap.Skip(lacking)
-    rules = [{**rule, "verbs": [v for v in rule["verbs"] if not ("pods" in rule["resources"] and v == "list")]}
-             for rule in kubeobjects.READ_ALL]
-    pods, ns = t.cluster(1), incluster.namespace(t, rules=rules)
-    ns.seed(*incluster.addresses(pods, 11, 12))
-    server = incluster.syncer(t, pods, ns, ready=False)
-    wait_status(server, lambda s: s["table"]["error"])
-    for found, topic in ((doctor("--url", server.url), "source"), (doctor("-c", server.config_path, **server.env), "own list")):
-        expect(found, "bad", topic, "verb list on resource pods", "cannot list resource")
-    found = doctor("-c", server.config_path, **server.env)
-    expect(found, "bad", "own rights", 'verb list on resource pods of apiGroup ""')
-    expect(found, "ok", "own rights", "get deployments, watch deployments, list replicasets, watch replicasets, watch pods")
 
 
 if __name__ == "__main__":

@@ -62,3 +62,33 @@ def on_terminal(*args, typed=None, **env):
     finally:
         os.close(ours)
         proc.end(child)
+
+
+# ---- doctor ----
+
+def doctor(*args, **env):
+    """The findings, after a look at the text and the exit code."""
+    said, shown = run("doctor", "--json", *args, **env), run("doctor", *args, **env)
+    findings = said.json()["findings"]
+    bad = [f for f in findings if f["level"] == "bad"]
+    assert said.code == shown.code == (1 if bad else 0) and said.json()["ok"] is not bool(bad), f"{said}{shown}"
+    assert f"{len(bad)} must change" in shown.lines()[-1], shown
+    assert "syncerctl-doctor-" not in said.out + shown.out, "the made-up token"
+    return findings
+
+
+def texts(findings, level, topic):
+    return [f["text"] for f in findings if (f["level"], f["topic"]) == (level, topic)]
+
+
+def expect(findings, level, topic, *words):
+    """One finding of that kind has all the words, in its text or its remedy."""
+    for f in findings:
+        if (f["level"], f["topic"]) == (level, topic) and all(w in f["text"] + (f["remedy"] or "") for w in words):
+            return
+    raise AssertionError(f"no {level} {topic} with {words}: {json.dumps(findings, indent=1)}")
+
+
+def wait_status(server, what):
+    """Until /v1/status is as `what` wants it."""
+    proc.wait_until(lambda: what(server.get("/v1/status").json()), 20, 0.05, why="/v1/status does not say it")
