@@ -21,6 +21,8 @@ struct watched {
     struct watched *next, *prev;
     struct loop_io io; /* registered while libcurl waits for it; else it is the socket of a kept connection */
     int fd;
+    int ready; /* CURL_CSELECT_*: it waits for its turn, by ready_next */
+    struct watched *ready_next;
     ino_t ino; /* of a socket that we have made; 0 = libcurl's own, such as those of its resolver */
     bool old;  /* must not serve another transfer than the present one */
 };
@@ -51,9 +53,60 @@ static struct watched *note(struct curl_sockets *sockets, int fd)
     return w;
 }
 
+/* ---- turns ---- */
+
+/* One a turn, since each may be a step of a handshake: the arithmetic of several would hold the loop. */
+static void on_turn(struct loop_task *task)
+{
+    struct curl_sockets *sockets = container_of(task, struct curl_sockets, turn);
+    struct watched *w = sockets->ready;
+    int what = w->ready;
+
+    sockets->ready = w->ready_next;
+    w->ready = 0;
+    if (sockets->ready)
+        loop_task_post(sockets->loop, task);
+    sockets->on_ready(sockets, w->fd, what);
+}
+
+static void enqueue(struct watched *w, int what)
+{
+    struct watched **at = &w->sockets->ready;
+
+    if (w->ready == 0) {
+        while (*at)
+            at = &(*at)->ready_next;
+        *at = w;
+        w->ready_next = NULL;
+        loop_task_post(w->sockets->loop, &w->sockets->turn);
+    }
+    w->ready |= what;
+}
+
+static void dequeue(struct watched *w)
+{
+    struct watched **at = &w->sockets->ready;
+
+    if (w->ready == 0)
+        return;
+    while (*at != w)
+        at = &(*at)->ready_next;
+    *at = w->ready_next;
+    w->ready = 0;
+    if (!w->sockets->ready)
+        loop_task_cancel(w->sockets->loop, &w->sockets->turn);
+}
+
+/* Of no interest to libcurl any more. */
+static void unwatch(struct watched *w)
+{
+    dequeue(w);
+    loop_io_delete(&w->io);
+}
+
 static void forget(struct watched *w)
 {
-    loop_io_delete(&w->io);
+    unwatch(w);
     if (w->prev)
         w->prev->next = w->next;
     else
@@ -107,7 +160,8 @@ static void on_socket(struct loop_io *io, uint32_t events)
     int what = (events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 
-    w->sockets->on_ready(w->sockets, w->fd, what);
+    if (what != 0)
+        enqueue(w, what);
 }
 
 static ino_t ino_of(int fd)
@@ -144,7 +198,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *arg, voi
         return w->io.loop ? loop_io_modify(&w->io, events) : loop_io_add(sockets->loop, &w->io, fd, events, on_socket);
     }
     if (w && sockets->keeps && is_connected(w)) {
-        loop_io_delete(&w->io);
+        unwatch(w);
         if (w->old)
             ruin(w);
     } else if (w) {
@@ -193,7 +247,7 @@ static int on_close_socket(void *arg, curl_socket_t fd)
 void curl_sockets_init(struct curl_sockets *sockets, struct loop *loop, CURLM *multi, bool keeps,
                        void (*on_ready)(struct curl_sockets *sockets, int fd, int what))
 {
-    *sockets = (struct curl_sockets){.loop = loop, .keeps = keeps, .on_ready = on_ready};
+    *sockets = (struct curl_sockets){.loop = loop, .keeps = keeps, .on_ready = on_ready, .turn.run = on_turn};
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, sockets);
 }

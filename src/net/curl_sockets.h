@@ -8,7 +8,9 @@
 struct curl_sockets {
     struct loop *loop;
     struct watched *first;
-    bool keeps; /* ended transfers leave connections behind for later ones */
+    struct watched *ready; /* in the order in which they became so */
+    struct loop_task turn; /* takes the first of them */
+    bool keeps;            /* ended transfers leave connections behind for later ones */
     /* A socket that libcurl waits for: `what` as curl_multi_socket_action() wants it. From the loop. */
     void (*on_ready)(struct curl_sockets *sockets, int fd, int what);
 };

@@ -131,24 +131,24 @@ void link_hub_connected(struct link *link)
         give_up_place(link);
 }
 
+/* One a turn: a socket is made and connected. */
 static void on_pump(struct loop_task *task)
 {
     struct link_hub *hub = container_of(task, struct link_hub, pump);
+    struct link *link = hub->queued.first;
 
-    while (hub->queued.first && hub->n_starting < hub->settings.max_opening) {
-        struct link *link = hub->queued.first;
-
-        link_hub_dequeue(link);
-        if (!link_begin(link)) {
-            loop_task_post(hub->loop, &hub->pump); /* not again in this turn, if its owner opens it at once */
-            return;
-        }
+    if (!link || hub->n_starting >= hub->settings.max_opening)
+        return;
+    link_hub_dequeue(link);
+    if (link_begin(link)) {
         link->began_ns = loop_now_ns(hub->loop);
         link->has_place = true;
         append(&hub->starting, link);
         if (hub->n_starting++ == 0)
             watch_first(hub);
     }
+    if (hub->queued.first) /* perhaps the same one, if it failed and its owner has opened it at once */
+        loop_task_post(hub->loop, &hub->pump);
 }
 
 /* ---- the hub ---- */

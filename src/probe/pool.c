@@ -11,9 +11,9 @@
 
 #include "pool_private.h"
 
-#define OPEN_BATCH 32       /* begun in one turn: some 10 us each */
+#define OPEN_BATCH 8        /* begun in one turn: some 20 us each */
 #define SURPLUS_NS NS_PER_S /* without a question, until a connection beyond max_keepalives is closed */
-#define CLOSE_BATCH 32      /* in one turn */
+#define CLOSE_BATCH 8       /* in one turn: each says close_notify and gives its memory back */
 
 /* Those that are new. A question does not wait for this: it has a connection opened by itself. */
 static void on_open_more(struct loop_task *task)

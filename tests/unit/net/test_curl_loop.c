@@ -8,6 +8,7 @@
 #include <syncer/base/macros.h>
 #include <syncer/net/curl_loop.h>
 
+#include "../../../src/net/curl_sockets.h"
 #include "fake_server.h"
 
 TestSuite(curl_loop, .timeout = 20);
@@ -95,4 +96,51 @@ Test(curl_loop, the_next_address_after_one_that_refuses, .init = open_rig, .fini
     is_reached("127.0.0.1");
     is_reached("[::1],127.0.0.1");
     is_reached("127.0.0.1,[::1]");
+}
+
+/* ---- turns ---- */
+
+static unsigned served, other;
+static int last_fd;
+
+static void on_ready(struct curl_sockets *sockets, int fd, int what)
+{
+    (void)sockets;
+    cr_expect_neq(what, 0);
+    served++;
+    other += fd != last_fd;
+    last_fd = fd;
+}
+
+/* Three sockets whose connections stand at once; libcurl is not told, so all stay ready. */
+Test(curl_loop, one_socket_is_served_a_turn, .init = open_rig, .fini = close_rig)
+{
+    struct curl_transfer transfers[3] = {{0}};
+    struct curl_sockets sockets;
+    CURLM *multi = curl_multi_init();
+    CURL *easy[3];
+    char url[64];
+    int running;
+
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u/", (unsigned)server.port);
+    curl_sockets_init(&sockets, loop, multi, false, on_ready);
+    for (int i = 0; i < 3; i++) {
+        easy[i] = curl_easy_init();
+        curl_easy_setopt(easy[i], CURLOPT_URL, url);
+        curl_easy_setopt(easy[i], CURLOPT_PROXY, "");
+        curl_sockets_serve(&sockets, easy[i], &transfers[i]);
+        curl_multi_add_handle(multi, easy[i]);
+    }
+    curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    for (unsigned turn = 1; turn <= 6; turn++) {
+        cr_assert_eq(loop_turn(loop, -1, NULL), 0);
+        cr_assert_eq(served, turn);
+    }
+    cr_expect_eq(other, 6); /* each in its turn */
+    for (int i = 0; i < 3; i++) {
+        curl_multi_remove_handle(multi, easy[i]);
+        curl_easy_cleanup(easy[i]);
+    }
+    curl_multi_cleanup(multi);
+    curl_sockets_release(&sockets);
 }
