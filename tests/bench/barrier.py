@@ -47,11 +47,12 @@ def measure_present(rig):
     for mode, server in rig.servers.items():
         b.checks(server, CLIENTS, checks // 4)  # connections for as many
         alone[mode] = b.checks(server, 1, ALONE)
-        pids, opened = b.all_pids(server), rig.handshakes()
+        pids, opened, turns = b.all_pids(server), rig.handshakes(), b.turns(server)
         before = b.cpu_us(pids)
         full[mode] = b.checks(server, CLIENTS, checks)
         cpu[mode] = (b.cpu_us(pids) - before) / checks
         full[mode]["opened"] = rig.handshakes() - opened
+        full[mode]["turns"], full[mode]["long"] = (now - then for now, then in zip(b.turns(server), turns))
     raw_alone, raw_full = b.raw(1, ALONE, rig.pods), b.raw(CLIENTS, checks, rig.pods)
     name, s, p = f"{rig.n}_pods", full["scout"], full["parallel"]
     b.figure(f"checks_per_s_{name}", s["requests_per_s"], "1/s", parallel=p["requests_per_s"], raw=raw_full["checks_per_s"],
@@ -62,6 +63,9 @@ def measure_present(rig):
              scout=alone["scout"]["p50_us"] / 1000, parallel=alone["parallel"]["p50_us"] / 1000, raw=raw_alone["p50_us"] / 1000)
     b.figure(f"check_p99_saturated_{name}", s["p99_us"] / s["p50_us"], "x_p50", "<=3", p50_ms=s["p50_us"] / 1000,
              p99_ms=s["p99_us"] / 1000, parallel=p["p99_us"] / p["p50_us"], raw=raw_full["p99_us"] / raw_full["p50_us"])
+    # By the clock: with what the scheduler takes from a worker while pods and clients are busy on the same CPUs.
+    b.figure(f"turns_over_1ms_saturated_{name}", 100 * s["long"] / s["turns"], "%", parallel=100 * p["long"] / p["turns"],
+             turns=s["turns"])
 
 
 # ---- detection lag ----

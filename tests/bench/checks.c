@@ -2,7 +2,8 @@
 /*
  * A worker's checks without the HTTP around them, in a loop of this process: same arguments, same input and same output as
  * raw_client.c, so that a tool that counts instructions or calls can be put on either. LANES checks are always under way.
- * CHECKS = 0 only connects.
+ * CHECKS = 0 only connects. Of the turns in which all pods are connected to it prints how many there were, how many took
+ * more than 1 ms of CPU, and the longest; the first connection aside, at which OpenSSL loads its algorithms.
  *
  *      checks LANES CHECKS HOST PATH TOKEN < lines of "ADDRESS PORT"
  */
@@ -112,6 +113,39 @@ static void turn(void)
         fail("loop");
 }
 
+static int64_t cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static void appear(void)
+{
+    int64_t began = cpu_ns(), longest = 0, before;
+    unsigned turns = 0, over = 0;
+
+    checker_table_changed(checker);
+    printf("appear_table_us %.1f\n", (double)(cpu_ns() - began) / 1e3);
+    while (scoreboard_sum(settings.board, METRIC_LINKS_OPENED) == 0)
+        turn();
+    before = cpu_ns();
+    while (!pool_is_warm(pool)) {
+        int64_t now, took;
+
+        turn();
+        now = cpu_ns();
+        took = now - before;
+        before = now;
+        turns++;
+        over += took > NS_PER_MS;
+        longest = took > longest ? took : longest;
+    }
+    printf("appear_turns %u\nappear_over_1ms %u\nappear_longest_us %.1f\nappear_connection_us %.1f\n", turns, over,
+           (double)longest / 1e3, (double)(before - began) / 1e3 / (double)pool_size(pool));
+}
+
 static void begin(void);
 
 static void on_done(struct check *check, void *arg)
@@ -146,14 +180,6 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int64_t cpu_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
 int main(int argc, char *argv[])
 {
     struct rlimit files;
@@ -177,9 +203,7 @@ int main(int argc, char *argv[])
     make_parts(argv[3], argv[4]);
     if (podtable_publish(table, pods, n, clock_now_ns(), NULL) < 0)
         fail("table");
-    checker_table_changed(checker);
-    while (!pool_is_warm(pool))
-        turn();
+    appear();
     cpu = cpu_ns();
     wall = clock_now_ns();
     for (uint64_t i = 0; i < lanes && to_begin > 0; i++)

@@ -46,6 +46,19 @@ def measure_cpu(folder, issuer, n, checks, probe_goal, check_goal):
              f"<={check_goal}" if check_goal else "", syncer_us=check, raw_us=raw * n)
 
 
+def measure_appearance(folder, issuer, n=1000):
+    """n pods at once: the longest turn of the engine, in CPU time. A step of a handshake is one of libcurl's calls, and a turn
+    has at most one: a connection is two or three of them."""
+    pods = b.LeanPods(folder, issuer, n)
+    try:
+        got = b.tool("checks", 1, 0, b.HOST, b.PATH, b.TOKEN, pods=pods.pods)
+    finally:
+        pods.close()
+    b.figure(f"longest_turn_{n}_pods_appear", got["appear_longest_us"], "us", "<=1000", turns=got["appear_turns"],
+             over_1ms=got["appear_over_1ms"], a_connection=got["appear_connection_us"])
+    b.figure(f"table_{n}_pods_appear", got["appear_table_us"], "us", "<=1000")
+
+
 def instructions(name, checks, pods, folder):
     out = f"{folder}/callgrind.{name}"
     b.tool(name, 1, checks, b.HOST, b.PATH, b.TOKEN, pods=pods.pods,
@@ -82,6 +95,7 @@ def main():
         issuer = b.certs.Certs(folder)
         for size in SIZES:
             measure_cpu(folder, issuer, *size)
+        measure_appearance(folder, issuer)
         measure_counts(folder, issuer)
     finally:
         shutil.rmtree(folder)
