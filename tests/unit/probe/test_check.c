@@ -653,14 +653,15 @@ Test(check, more_than_max_checks)
 
 Test(check, checks_beside_each_other_get_their_own_answers)
 {
-    struct asked many[8];
+    static const char *const tokens[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    struct asked many[ARRAY_LEN(tokens)];
 
     rig_open(&rig, &(struct rig_settings){.host_keepalives = 2});
     rig_pod(&rig, SAY(OK));
     rig_pod(&rig, SAY(OK));
     rig_warm_up(&rig);
     for (size_t i = 0; i < ARRAY_LEN(many); i++)
-        rig_ask(&rig, &many[i], i % 2 ? "p1" : "-", false);
+        rig_ask_for(&rig, &many[i], tokens[i], i % 2 ? "p1" : "-", false);
     for (size_t i = 0; i < ARRAY_LEN(many); i++) {
         rig_until(&rig, many[i].done);
         cr_expect(many[i].verdict == VERDICT_SYNCED && many[i].peers == (i % 2 ? 1 : 2));
