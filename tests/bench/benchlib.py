@@ -105,9 +105,10 @@ def load(server, lanes, requests, path, expect, *fields, may_be_wrong=False):
     return got
 
 
-def checks(server, lanes, requests, token=TOKEN, origin="-"):
-    return load(server, lanes, requests, "/v1/synced", "X-Token-Status: Synced", f"X-Auth-Token: {token}",
-                f"X-Nginx-Origin: {origin}")
+def checks(server, lanes, requests, origin="-", **kwargs):
+    """Each connection has a token of its own, so none of the checks share probes."""
+    return load(server, lanes, requests, "/v1/synced", "X-Token-Status: Synced", f"X-Auth-Token: {TOKEN}-{{lane}}",
+                f"X-Nginx-Origin: {origin}", **kwargs)
 
 
 # ---- processes ----
@@ -138,6 +139,14 @@ def counter(server, family):
     """A family of /metrics, summed over its labels."""
     return sum(float(line.rsplit(" ", 1)[1]) for line in server.get("/metrics").body.decode().splitlines()
                if re.match(rf"{family}(\{{| )", line))
+
+
+def turns(server):
+    """(turns of the workers' loops so far, those of them that took more than 1 ms by the clock)"""
+    text = server.get("/metrics").body.decode()
+    total, short = (int(re.search(rf"^syncer_worker_turn_seconds_{what} (\d+)$", text, re.M)[1])
+                    for what in ("count", r'bucket\{le="0.001"\}'))
+    return total, total - short
 
 
 def warm(server, pods):

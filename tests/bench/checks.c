@@ -16,10 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-
 #include <syncer/base/clock.h>
 #include <syncer/base/random.h>
+#include <syncer/net/memory.h>
 #include <syncer/probe/check.h>
 
 #define PODS_MAX 1024
@@ -198,7 +197,7 @@ int main(int argc, char *argv[])
     }
     n = read_pods();
     times_us = calloc(checks + 1, sizeof(double));
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || !times_us)
+    if (memory_watch(NULL) < 0 || !times_us)
         fail("out of memory");
     make_parts(argv[3], argv[4]);
     if (podtable_publish(table, pods, n, clock_now_ns(), NULL) < 0)

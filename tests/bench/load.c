@@ -4,6 +4,7 @@
  *
  *      load LANES REQUESTS ADDRESS PORT PATH EXPECT [FIELD ...]
  *
+ * "{lane}" in a FIELD becomes the connection's number, from 0: checks of one token share their probes, those of several don't.
  * An answer is right if its status is 200 and its head has the text EXPECT. Prints "requests_per_s", "p50_us", "p99_us",
  * "wrong" and "first_wrong" (the head's status line), a line each.
  */
@@ -23,17 +24,19 @@
 #include <unistd.h>
 
 #define ANSWER_MAX 65536
+#define REQUEST_MAX 8192
 #define BATCH 256
 
 struct lane {
     int fd;
     size_t len;
     int64_t began_ns;
+    size_t request_len;
+    char request[REQUEST_MAX];
     char answer[ANSWER_MAX];
 };
 
-static char request[16384], first_wrong[64] = "-";
-static size_t request_len;
+static char first_wrong[64] = "-";
 static const char *expect;
 static uint64_t to_begin, done, wrong;
 static double *times_us;
@@ -54,14 +57,37 @@ static _Noreturn void fail(const char *what)
     exit(1);
 }
 
-static void make_request(const char *path, int n_fields, char *fields[])
+static void add(struct lane *lane, const char *text, size_t len)
 {
-    int len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: syncer\r\n", path);
+    if (len > sizeof(lane->request) - lane->request_len)
+        fail("the request is too long");
+    memcpy(lane->request + lane->request_len, text, len);
+    lane->request_len += len;
+}
 
+static void add_field(struct lane *lane, const char *field, uint64_t number)
+{
+    const char *at = strstr(field, "{lane}");
+    char text[24];
+
+    if (at) {
+        add(lane, field, (size_t)(at - field));
+        snprintf(text, sizeof(text), "%ju", (uintmax_t)number);
+        add(lane, text, strlen(text));
+        field = at + strlen("{lane}");
+    }
+    add(lane, field, strlen(field));
+    add(lane, "\r\n", 2);
+}
+
+static void make_request(struct lane *lane, uint64_t number, const char *path, int n_fields, char *fields[])
+{
+    add(lane, "GET ", 4);
+    add(lane, path, strlen(path));
+    add_field(lane, " HTTP/1.1\r\nHost: syncer", number);
     for (int i = 0; i < n_fields; i++)
-        len += snprintf(request + len, sizeof(request) - (size_t)len, "%s\r\n", fields[i]);
-    len += snprintf(request + len, sizeof(request) - (size_t)len, "\r\n");
-    request_len = (size_t)len;
+        add_field(lane, fields[i], number);
+    add(lane, "\r\n", 2);
 }
 
 static void begin(struct lane *lane)
@@ -69,7 +95,7 @@ static void begin(struct lane *lane)
     to_begin--;
     lane->len = 0;
     lane->began_ns = now_ns();
-    if (send(lane->fd, request, request_len, MSG_NOSIGNAL) != (ssize_t)request_len)
+    if (send(lane->fd, lane->request, lane->request_len, MSG_NOSIGNAL) != (ssize_t)lane->request_len)
         fail("send");
 }
 
@@ -149,14 +175,15 @@ int main(int argc, char *argv[])
     requests = to_begin = strtoull(argv[2], NULL, 10);
     to.sin_port = htons((uint16_t)atoi(argv[4]));
     expect = argv[6];
-    make_request(argv[5], argc - 7, argv + 7);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     lanes = calloc(n_lanes, sizeof(*lanes));
     times_us = calloc(requests + 1, sizeof(double));
     if (epoll_fd < 0 || !lanes || !times_us || n_lanes == 0 || requests == 0)
         fail("start");
-    for (uint64_t i = 0; i < n_lanes; i++)
+    for (uint64_t i = 0; i < n_lanes; i++) {
+        make_request(&lanes[i], i, argv[5], argc - 7, argv + 7);
         connect_to(&lanes[i], &to);
+    }
     began = now_ns();
     for (uint64_t i = 0; i < n_lanes && to_begin > 0; i++)
         begin(&lanes[i]);
