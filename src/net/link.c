@@ -247,8 +247,9 @@ void link_close(struct link *link)
 /* From the first answer on. What comes before it may be session tickets, which libcurl must see to keep them. */
 static void take_tls(struct link *link)
 {
-    if (link->hub->settings.tls && !link->ssl)
-        link->ssl = link_tls_take(link->easy, link->io.fd);
+    link->fd = link->io.fd;
+    if (link->hub->settings.tls)
+        link->ssl = link_tls_take(link->easy, &link->fd);
 }
 
 ssize_t link_send(struct link *link, const void *data, size_t len)

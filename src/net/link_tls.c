@@ -9,7 +9,6 @@
 #include <config.h>
 
 #include <errno.h>
-#include <stdint.h>
 #include <sys/socket.h>
 
 #include <openssl/err.h>
@@ -22,7 +21,9 @@
 
 static int fd_of(BIO *bio)
 {
-    return (int)(intptr_t)BIO_get_data(bio);
+    const int *fd = BIO_get_data(bio);
+
+    return *fd;
 }
 
 static int on_read(BIO *bio, char *data, int room)
@@ -77,7 +78,7 @@ static const BIO_METHOD *socket_method(void)
     return method;
 }
 
-SSL *link_tls_take(CURL *easy, int fd)
+SSL *link_tls_take(CURL *easy, int *fd)
 {
     struct curl_tlssessioninfo *info = NULL;
     const BIO_METHOD *method = socket_method();
@@ -89,7 +90,7 @@ SSL *link_tls_take(CURL *easy, int fd)
     bio = BIO_new(method);
     if (!bio)
         return NULL;
-    BIO_set_data(bio, (void *)(intptr_t)fd);
+    BIO_set_data(bio, fd);
     SSL_set_bio(info->internals, bio, bio);
     SSL_set_read_ahead(info->internals, 1); /* a record's head and body by one call */
     return info->internals;

@@ -9,9 +9,9 @@
 #include <curl/curl.h>
 #include <openssl/ssl.h>
 
-/* The connection that libcurl has made and goes on to own, over its socket; it must have no question under way. NULL: it
- * can't be had, and libcurl is asked as before. */
-SSL *link_tls_take(CURL *easy, int fd);
+/* The connection that libcurl has made and goes on to own, over its socket *fd, whose place must outlive it. NULL: it can't be
+ * had, and libcurl is asked as before. */
+SSL *link_tls_take(CURL *easy, int *fd);
 
 /* As link_send() and link_recv(). */
 ssize_t link_tls_send(SSL *ssl, const void *data, size_t len);
