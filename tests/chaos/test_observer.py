@@ -140,6 +140,7 @@ def test_answers_that_contradict_themselves(t):
                                        ("Partialy", "2/3", 403, {"strict": "majority"}), ("Timeout", "2/2", 200, {})):
         assert scene.judge(verdict, pods, status=status, **how).get("consistent"), (verdict, pods, status, how)
     assert scene.judge("NotSynced", "1/2", status=403, strict="1") == {}
+    assert scene.judge("Timeout", "3/3", origin="gw-99") == {}  # a list is awaited that may know it
     assert scene.judge("Partialy", "2/3", strict="majority", origin="-") == {}
 
 
