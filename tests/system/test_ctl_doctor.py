@@ -174,6 +174,7 @@ def test_all_rights_that_are_missing(t):
             forbid(step)(api)
         forbid("deployment", watch=True)(api)
     api, server = cluster(t, setup)
+    ctl.wait_status(server, lambda s: s["table"]["error"] and s["watch_error"])  # both of doctor's runs find the same
     found = doctor("-c", server.config_path, **api.env())
     assert len(texts(found, "bad", "own rights")) == 3, json.dumps(found, indent=1)
     for verb, resource in (("watch", "deployments"), ("list", "replicasets"), ("list", "pods")):
