@@ -155,7 +155,7 @@ void api_log_verdict(struct api *api, const struct http_exchange *x, const struc
            verdict == VERDICT_SYNCED     ? "the pods are as expected"
            : check_expects_absent(check) ? "the token is still on some pods"
                                          : "the token is not on all pods",
-           LOG_STR("status", verdict_name(verdict)), LOG_STR("pods", counts),
+           LOG_STR("status", verdict_name(verdict)), LOG_STR("pods", counts), LOG_OPT("reason", check_reason(check)),
            LOG_INT("ms", check_duration_ns(check) / NS_PER_MS), LOG_STR("origin", origin),
            LOG_STR("request_id", http_exchange_id(x)), LOG_STR("client", http_exchange_client(x, client)),
            LOG_OPT("expect", check_expects_absent(check) ? "absent" : ""), LOG_OPT("hint", hint),

@@ -33,7 +33,7 @@ const char *api_peer_reason(const struct check_peer_result *peer)
 {
     switch (peer->outcome) {
     case PROBE_NONE:
-        return "no answer before the deadline";
+        return "no answer before the check ended";
     case PROBE_CUT:
         return "no answer in the time that was left";
     case PROBE_OVERLOADED:
@@ -89,6 +89,7 @@ struct verbose {
     struct http_producer producer;
     struct synced s; /* a copy: its check is not to be used */
     enum verdict verdict;
+    const char *reason;
     int64_t duration_ns;
     size_t expected;
     struct json_writer w;
@@ -103,6 +104,7 @@ static void begin_verbose(struct verbose *v, struct buf *out)
     json_put_string(&v->w, "status", verdict_name(v->verdict));
     json_put_string(&v->w, "expect", v->s.expect_absent ? "absent" : "present");
     json_put_string(&v->w, "origin", v->s.origin);
+    json_put_string(&v->w, "reason", v->reason);
     json_put_number(&v->w, "peers", (int64_t)v->n);
     json_put_number(&v->w, "expected", (int64_t)v->expected);
     json_key(&v->w, "ms");
@@ -147,6 +149,7 @@ struct http_producer *synced_verbose_new(const struct synced *s)
     v->producer = (struct http_producer){.next = next_verbose, .release = release_verbose};
     v->s = *s;
     v->verdict = check_verdict(s->check);
+    v->reason = check_reason(s->check);
     v->duration_ns = check_duration_ns(s->check);
     v->expected = check_expected(s->check);
     while (v->n < peers && check_next_peer(s->check, &at, &v->peers[v->n]))

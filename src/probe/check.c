@@ -106,6 +106,12 @@ void check_refuse(struct check *check, enum check_refusal refusal)
     conclude(check, refusal, VERDICT_TIMEOUT);
 }
 
+void check_give_up(struct check *check)
+{
+    check->without_origin = true;
+    conclude(check, CHECK_ACCEPTED, VERDICT_NOT_SYNCED);
+}
+
 void check_settle(struct check *check)
 {
     const struct checker_settings *settings = &check->checker->settings;
@@ -334,6 +340,11 @@ enum check_refusal check_refusal(const struct check *check)
 enum verdict check_verdict(const struct check *check)
 {
     return check->verdict;
+}
+
+const char *check_reason(const struct check *check)
+{
+    return check->without_origin ? "origin-without-token" : "";
 }
 
 int64_t check_duration_ns(const struct check *check)

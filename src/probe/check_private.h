@@ -10,6 +10,7 @@
  *      check.c           one check: begun, told what has come, concluded
  *      flight.c          one flight: who joins and leaves, step by step
  *      flight_peer.c     one peer: asked, and what its answer is
+ *      flight_origin.c   the origin, where it is asked whether it has the token itself
  *      flight_table.c    who is a peer: the origin, the table's changes
  *
  * The schedule is kept as the newest of the checks needs it: what is finished for that one is so for the older ones too,
@@ -52,6 +53,12 @@ struct flight {
     bool expect_absent;
     struct probe_text *text; /* with the fields of the check that it began with */
 
+    bool somebody;     /* has been as expected */
+    bool origin_asked; /* or could not be */
+    uint32_t n_answers;
+    struct pool_pod *origin_pod; /* held; NULL: it is not being asked */
+    struct probe origin_probe;
+
     struct check *first, *last; /* checks that run, the oldest first; none: nobody is asked any more */
     struct schedule schedule;
     struct peer_chunk *chunks;
@@ -84,6 +91,7 @@ struct check {
     enum check_state state;
     enum check_refusal refusal;
     enum verdict verdict;
+    bool without_origin; /* the origin does not have the token */
 
     bool refresh_wanted;   /* to be asked for */
     bool refresh_pending;  /* asked for: no Synced before it has come or failed */
@@ -136,6 +144,8 @@ void check_forget(struct check *check, uint32_t number);
 void check_follow_refresh(struct check *check);
 /* Concludes if nothing is awaited. */
 void check_settle(struct check *check);
+/* The origin does not have the token: nothing can come. */
+void check_give_up(struct check *check);
 /* There will be no verdict. */
 void check_refuse(struct check *check, enum check_refusal refusal);
 
@@ -164,7 +174,16 @@ bool flight_peer_vouches(const struct flight_peer *peer);
 /* By its number, which it must have. */
 struct flight_peer *flight_peer_find(const struct flight *flight, uint32_t number);
 
+/* --- flight_origin.c --- */
+
+void flight_origin_init(struct flight *flight);
+/* A peer has answered: asks the origin if that has come to be worth while. */
+void flight_origin_look(struct flight *flight, enum schedule_answer answer);
+void flight_origin_end(struct flight *flight);
+
 /* --- flight_table.c --- */
+
+bool flight_is_origin(const struct flight *flight, const struct pool_pod *pod);
 
 /* Brings pool and peers up to the table. Whatever keeps it from that is a refusal: nothing may be said of a list that is
  * known to be an old one. */

@@ -45,6 +45,7 @@ struct flight *flight_new(struct checker *checker, const struct check_request *r
     flight->expect_absent = request->expect_absent;
     loop_timer_init(&flight->wake, settings->loop, LOOP_EARLY, on_wake_due);
     flight->again.run = on_again;
+    flight_origin_init(flight);
     schedule_init(&flight->schedule, &settings->schedule, request->began_ns);
     checker_add_flight(checker, flight);
     return flight;
@@ -59,6 +60,7 @@ static void end_asking(struct flight *flight)
     for (struct peer_chunk *chunk = flight->chunks; chunk; chunk = chunk->next)
         for (size_t i = 0; i < chunk->n; i++)
             probe_cancel(&chunk->peers[i].probe);
+    flight_origin_end(flight);
     schedule_release(&flight->schedule);
     probe_text_drop(flight->text);
     flight->text = NULL;

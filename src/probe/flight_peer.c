@@ -58,6 +58,7 @@ static void answered(struct flight_peer *peer)
     for (struct check *check = flight->first; check; check = check->newer)
         check_hear(check, peer, outcome, answer);
     schedule_answer(&flight->schedule, peer->number, answer, loop_now_ns(flight->checker->settings.loop));
+    flight_origin_look(flight, answer);
 }
 
 static void on_probe_done(struct probe *probe)

@@ -34,7 +34,7 @@ static void look_up_origin(struct flight *flight, const struct podtable_snapshot
     }
 }
 
-static bool is_origin(const struct flight *flight, const struct pool_pod *pod)
+bool flight_is_origin(const struct flight *flight, const struct pool_pod *pod)
 {
     if (flight->origin_addr.family != 0)
         return !flight->origin_shared && addr_equal(pool_pod_addr(pod), &flight->origin_addr);
@@ -63,7 +63,7 @@ static size_t count_new(const struct flight *flight)
             if (!chunk->peers[i].dropped)
                 pool_pod_mark(chunk->peers[i].pod);
     for (size_t i = 0; i < pool_size(pool); i++)
-        n += !pool_pod_is_marked(pool_get(pool, i)) && !is_origin(flight, pool_get(pool, i));
+        n += !pool_pod_is_marked(pool_get(pool, i)) && !flight_is_origin(flight, pool_get(pool, i));
     return n;
 }
 
@@ -94,7 +94,7 @@ static int add_new(struct flight *flight)
     if (!chunk)
         return -1;
     for (size_t i = 0; i < pool_size(pool); i++)
-        if (!pool_pod_is_marked(pool_get(pool, i)) && !is_origin(flight, pool_get(pool, i)))
+        if (!pool_pod_is_marked(pool_get(pool, i)) && !flight_is_origin(flight, pool_get(pool, i)))
             flight_peer_add(flight, chunk, pool_get(pool, i), now);
     chunk->next = flight->chunks;
     flight->chunks = chunk;

@@ -11,6 +11,7 @@ src_probe_libprobe_a_SOURCES = \
 	src/probe/check_private.h \
 	src/probe/checker.c \
 	src/probe/flight.c \
+	src/probe/flight_origin.c \
 	src/probe/flight_peer.c \
 	src/probe/flight_table.c \
 	src/probe/guard.c \

@@ -294,6 +294,13 @@ static uint32_t next_scout(struct schedule *schedule, int64_t now_ns)
 
 /* ---- who is next ---- */
 
+uint32_t schedule_first_wave(const struct schedule *schedule)
+{
+    bool scouts = schedule->settings.mode == SCHEDULE_SCOUT && schedule->settings.waves > 0;
+
+    return scouts && schedule->n > SCOUTS ? SCOUTS : schedule->n;
+}
+
 uint32_t schedule_next(struct schedule *schedule, int64_t now_ns)
 {
     if (!schedule->begun) {

@@ -262,6 +262,7 @@ static int make_checker(struct worker *worker, struct err *err)
             },
         .request_deadline_ns = conf->request_deadline_ms * NS_PER_MS,
         .max_checks = (uint32_t)conf->max_checks,
+        .origin_check = conf->origin_check == CONF_ORIGIN_CHECK_ON,
         .heed_control_probes = conf->control_probe == CONF_CONTROL_FAIL,
         .max_table_age_ns = verified || conf->pods == CONF_PODS_STATIC ? 0 : UNVERIFIED_MAX_AGE_NS,
         .ask_refresh = ask_refresh,

@@ -179,6 +179,19 @@ def test_every_token_that_a_cookie_may_carry(t):
         assert f"Cookie: auth_token={token}\r\n" in fake.head.decode() + "\r\n"
 
 
+def test_an_origin_without_the_token(t):
+    """origin_check: nothing can come from it, so nobody is waited for."""
+    pods = t.cluster(3, one_process=True)
+    server = t.syncer(pods, origin_check="on", retries=100, connection_timeout=5000, request_deadline=20000)
+    got = server.check("nowhere", "gw-1", "verbose=1")
+    verdict(got, "NotSynced", "0/2")
+    assert got.json()["reason"] == "origin-without-token" and got.ms < 10000, str(got)
+    pods.put("late", 0, 300, 300)
+    got = server.check("late", "gw-1", "verbose=1")
+    verdict(got, "Synced", "2/2")
+    assert got.json()["reason"] == ""
+
+
 def test_no_token_in_what_it_writes(t):
     pods = t.cluster(3, one_process=True)
     server = t.syncer(pods, access_log=True, **QUICK)

@@ -26,6 +26,7 @@ enum conf_pod_filter { CONF_FILTER_READY, CONF_FILTER_ALL };
 enum conf_pod_scope { CONF_SCOPE_DEPLOYMENT, CONF_SCOPE_REVISION };
 enum conf_retry_mode { CONF_RETRY_SCOUT, CONF_RETRY_PARALLEL };
 enum conf_control_probe { CONF_CONTROL_WARN, CONF_CONTROL_FAIL, CONF_CONTROL_OFF };
+enum conf_origin_check { CONF_ORIGIN_CHECK_OFF, CONF_ORIGIN_CHECK_ON };
 enum conf_scheme { CONF_SCHEME_HTTPS, CONF_SCHEME_HTTP };
 
 struct conf_static_pod {

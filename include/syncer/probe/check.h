@@ -44,6 +44,7 @@ struct checker_settings {
     struct schedule_settings schedule;
     int64_t request_deadline_ns;
     uint32_t max_checks;
+    bool origin_check;        /* the origin is asked, too, if those who were asked first don't have the token */
     bool heed_control_probes; /* a 200 counts only from a pod that is known to refuse a made-up token */
     int64_t max_table_age_ns; /* an older list is none; 0 = any age will do */
     /* The origin `name` is not in the table: have the list read again. 0, or -1 if the question could not be sent now. */
@@ -84,6 +85,8 @@ void check_cancel(struct check *check);
 /* CHECK_ACCEPTED if there is a verdict. */
 enum check_refusal check_refusal(const struct check *check);
 enum verdict check_verdict(const struct check *check);
+/* Why the verdict came before all peers had finished: "origin-without-token" (origin_check), else "". */
+const char *check_reason(const struct check *check);
 /* ns from its beginning to its end. */
 int64_t check_duration_ns(const struct check *check);
 

@@ -87,6 +87,9 @@ uint32_t schedule_add(struct schedule *schedule, int64_t now_ns);
 /* The peer no longer counts, whatever its state. Idempotent. */
 void schedule_drop(struct schedule *schedule, uint32_t peer);
 
+/* How many of the peers are asked at the beginning. */
+uint32_t schedule_first_wave(const struct schedule *schedule);
+
 /* The next peer to ask now, or SCHEDULE_NONE. */
 uint32_t schedule_next(struct schedule *schedule, int64_t now_ns);
 /* When there will be one; SCHEDULE_NEVER if only answers can bring it. */

@@ -248,6 +248,7 @@ void rig_open(struct rig *rig, const struct rig_settings *settings)
             .request_deadline_ns = ns_or(s.request_deadline_ms, RIG_LONG_MS),
             .max_checks = s.max_checks ? s.max_checks : 16,
             .heed_control_probes = s.heed_control_probes,
+            .origin_check = s.origin_check,
             .max_table_age_ns = s.max_table_age_ms * NS_PER_MS,
             .ask_refresh = ask_refresh,
             .arg = rig,
@@ -369,6 +370,7 @@ static void on_check_done(struct check *check, void *arg)
     asked->ended_ns = asked->began_ns + check_duration_ns(check);
     asked->refusal = check_refusal(check);
     asked->verdict = check_verdict(check);
+    asked->reason = check_reason(check);
     asked->peers = check_peers(check);
     asked->expected = check_expected(check);
     while (check_next_peer(check, &at, &peer)) {

@@ -77,7 +77,7 @@ struct rig_settings { /* 0 = RIG_LONG_MS, and 16 connections a pod */
     int64_t connection_timeout_ms, request_deadline_ms, max_table_age_ms;
     int64_t sync_timeout_ms, patience_ms; /* 0 = 10 ms, 200 ms */
     uint32_t host_keepalives, max_keepalives, max_probe_rate, max_checks;
-    bool tls, heed_control_probes, scout;
+    bool tls, heed_control_probes, scout, origin_check;
 };
 
 struct rig {
@@ -151,6 +151,7 @@ struct asked {
     enum check_refusal refusal;
     enum verdict verdict;
     size_t peers, expected, n;
+    const char *reason;
     struct {
         char name[16], reason[ERR_TEXT_BYTES];
         enum probe_outcome outcome;

@@ -293,6 +293,57 @@ Test(flight, a_pod_that_came_back_is_another_one)
     rig_close(&rig);
 }
 
+/* ---- the origin ---- */
+
+static void open_with_origin(const struct fake_line *origin, const struct fake_line *other)
+{
+    rig_open(&rig, &(struct rig_settings){.origin_check = true, .patience_ms = RIG_LONG_MS, .sync_timeout_ms = 50});
+    rig_pod_script(&rig, origin, 1);
+    rig_pod_script(&rig, other, 2);
+    rig_pod_script(&rig, other, 2);
+    rig_warm_up(&rig);
+}
+
+Test(flight, an_origin_without_the_token_ends_it_at_once)
+{
+    static const struct fake_line no = SAY(NO), late[2] = {SAY(NO), SILENT};
+
+    open_with_origin(&no, late);
+    rig_ask(&rig, &a, "p1", false);
+    rig_ask(&rig, &b, "p1", false);
+    until_done(&a, &b);
+    expect(&a, VERDICT_NOT_SYNCED, 0, 2);
+    expect(&b, VERDICT_NOT_SYNCED, 0, 2);
+    cr_expect_str_eq(a.reason, "origin-without-token");
+    rig_close(&rig);
+}
+
+Test(flight, an_origin_that_says_anything_else_is_asked_once_and_changes_nothing)
+{
+    static const struct fake_line says[] = {SAY(OK), SAY(TEAPOT), {NULL, FAKE_CLOSE}};
+    static const struct fake_line late[2] = {SAY(NO), SAY(OK)};
+
+    for (size_t i = 0; i < ARRAY_LEN(says); i++) {
+        open_with_origin(&says[i], late);
+        rig_check(&rig, &a, "p1");
+        expect(&a, VERDICT_SYNCED, 2, 2);
+        cr_expect_str_eq(a.reason, "");
+        cr_expect(rig.pods[0].n_requests == 1 || (says[i].then == FAKE_CLOSE && rig.pods[0].n_requests <= 2));
+        rig_close(&rig);
+    }
+}
+
+Test(flight, an_origin_is_not_asked_where_somebody_has_it_or_it_is_not_known)
+{
+    static const struct fake_line no = SAY(NO), here[2] = {SAY(OK), SAY(OK)};
+
+    open_with_origin(&no, here);
+    rig_check(&rig, &a, "p1");
+    expect(&a, VERDICT_SYNCED, 2, 2);
+    cr_expect_eq(rig.pods[0].n_requests, 0);
+    rig_close(&rig);
+}
+
 /* ---- each has its own end ---- */
 
 Test(flight, each_has_its_own_deadline)
