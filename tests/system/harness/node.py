@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import socket
+import subprocess
 import threading
 import time
 
@@ -53,7 +54,9 @@ class Container:
         self.killed = False
         env = {k: v for k, v in os.environ.items() if not k.startswith(("SYNCER", "KUBE"))}
         with open(self.log_path, "ab") as log:
-            self.process = proc.spawn(self._command(programs, hosts), stdout=log, stderr=log, env={**env, **self._variables()})
+            # This is no main thread, which proc.spawn() would leave it to; and helm may keep that waiting for this very process.
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *self._command(programs, hosts)], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL, env={**env, **self._variables()})
 
     def _read(self, source):
         try:
