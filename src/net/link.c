@@ -287,12 +287,12 @@ bool link_is_silent(const struct link *link)
     char byte;
 
     must(link->state == LINK_OPEN);
-    if (link->ssl ? SSL_has_pending(link->ssl) : link->hub->settings.tls)
+    if (link->ssl ? link_tls_has_read_ahead(link->ssl) : link->hub->settings.tls)
         return false;
     return recv(link->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 bool link_has_read_ahead(const struct link *link)
 {
-    return link->ssl && SSL_has_pending(link->ssl);
+    return link->ssl && link_tls_has_read_ahead(link->ssl);
 }

@@ -9,6 +9,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <openssl/err.h>
@@ -139,4 +140,10 @@ ssize_t link_tls_recv(SSL *ssl, void *buf, size_t room)
 
     clear_errors();
     return SSL_read_ex(ssl, buf, room, &got) == 1 ? (ssize_t)got : outcome(ssl, 0);
+}
+
+/* SSL_has_pending() does not count a record's head, which has been taken out of the buffer by then. */
+bool link_tls_has_read_ahead(SSL *ssl)
+{
+    return SSL_has_pending(ssl) || strcmp(SSL_rstate_string(ssl), "RB") == 0;
 }

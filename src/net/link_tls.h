@@ -17,4 +17,7 @@ SSL *link_tls_take(CURL *easy, int *fd);
 ssize_t link_tls_send(SSL *ssl, const void *data, size_t len);
 ssize_t link_tls_recv(SSL *ssl, void *buf, size_t room);
 
+/* As link_has_read_ahead(). */
+bool link_tls_has_read_ahead(SSL *ssl);
+
 #endif

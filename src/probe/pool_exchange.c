@@ -172,6 +172,11 @@ bool pool_exchange_begin(struct pool_link *pl, struct probe *probe)
 {
     if (!pool_link_is_quiet(pl))
         return false;
+    /* A part of a record: whatever it will turn out to be, it was not said to this question. */
+    if (link_has_read_ahead(pl->link)) {
+        pool_link_close(pl);
+        return false;
+    }
     pool_link_set_state(pl, POOL_LINK_BUSY);
     pl->probe = probe;
     pl->text = probe->text;

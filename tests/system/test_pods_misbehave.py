@@ -243,6 +243,18 @@ def test_a_surplus_record_with_the_answer(t):
                     why="nobody has seen the surplus")
 
 
+def test_a_part_of_a_surplus_record_with_the_answer(t):
+    """The rest, which comes when another question is there, must not become its answer."""
+    pods = t.cluster(2, one_process=True)
+    pods.put("t")
+    fake = t.fake(pods, fakepod.surplus_in_parts(OK, t.certs.issued(pods.host)), certificate=None)
+    server = t.syncer(pods, [fake], workers=1, **{**TIMED, "retries": 0})
+    for _ in range(4):
+        got = server.check("t", "gw-1", "verbose=1")
+        assert (got.verdict, got.pods) == ("NotSynced", "1/2"), str(got)
+    assert server.get("/v1/status").json()["workers_crashed"] == 0
+
+
 def test_surplus_bytes_on_an_idle_connection(t):
     pods = t.cluster(2, one_process=True)
     pods.put("t")

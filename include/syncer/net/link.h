@@ -86,7 +86,7 @@ ssize_t link_recv(struct link *link, void *buf, size_t room);
 bool link_is_silent(const struct link *link);
 
 /* Bytes have been taken from the socket that link_recv() has not given yet, of which no event will tell. They need be no
- * bytes for us. */
+ * bytes for us. After LINK_AGAIN: the beginning of a record whose rest is still to come. */
 bool link_has_read_ahead(const struct link *link);
 
 #endif

@@ -133,6 +133,45 @@ def surplus_record(data):
     return serve
 
 
+def surplus_in_parts(data, certificate):
+    """For a pod without TLS of its own. Answers well; behind the second answer of a connection a part of a record with `data`,
+    whose rest comes when the next question has."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    def serve(link):
+        near, far = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = context.wrap_bio(near, far, server_side=True)
+
+        def call(function, *args):
+            while True:
+                try:
+                    return function(*args)
+                except ssl.SSLWantReadError:
+                    link.send(far.read())
+                    if not (got := link.sock.recv(65536)):
+                        raise ConnectionResetError from None
+                    near.write(got)
+
+        def record(text):
+            tls.write(text)
+            return far.read()
+        call(tls.do_handshake)
+        link.send(far.read())
+        rest = b""
+        while call(tls.read, 65536):  # whole questions
+            link.pod.count("requests")
+            if rest:
+                link.send(rest)
+                return
+            whole = record(answer(401))
+            if link.pod.counters["requests"] > 1:
+                stale = record(data)
+                whole, rest = whole + stale[:9], stale[9:]
+            link.send(whole)
+    return serve
+
+
 class FakePod:
     """A pod on (address, port) with a behaviour. certificate None: plain HTTP where TLS is expected."""
 

@@ -404,6 +404,58 @@ Test(link, a_record_behind_the_answer_is_told_of)
     cr_expect(link_is_silent(pod) && !link_has_read_ahead(pod));
 }
 
+/* The second answer comes in parts: some bytes of its record, and the rest when the test says so. */
+static size_t first_part;
+
+static void half_a_record(struct fake_conn *conn)
+{
+    BIO *kept = BIO_new(BIO_s_mem());
+    char record[64];
+    size_t len;
+
+    fake_read_head(conn);
+    fake_write(conn, "answer");
+    fake_read_head(conn);
+    SSL_set0_wbio(conn->ssl, kept);
+    fake_write(conn, "answer");
+    len = (size_t)BIO_read(kept, record, sizeof(record));
+    cr_assert_eq(write(conn->fd, record, first_part), (ssize_t)first_part);
+    fake_await_go(conn);
+    cr_assert_eq(write(conn->fd, record + first_part, len - first_part), (ssize_t)(len - first_part));
+    fake_await_end(conn);
+}
+
+static void expect_half_a_record_is_told_of(size_t part)
+{
+    char buf[64];
+
+    first_part = part;
+    serve_well(0, half_a_record);
+    cr_assert_eq(open_pod(), LINK_OK);
+    say(QUESTION);
+    expect_bytes("answer");
+    say(QUESTION);
+    while (recv(fd_of_connection(), buf, sizeof(buf), MSG_PEEK | MSG_DONTWAIT) < (ssize_t)part)
+        continue;
+    cr_expect_not(link_is_silent(pod));
+    cr_expect_eq(link_recv(pod, buf, sizeof(buf)), LINK_AGAIN);
+    cr_expect(link_has_read_ahead(pod) && !link_is_silent(pod));
+    fake_server_go(&server);
+    expect_bytes("answer");
+    cr_expect(link_is_silent(pod) && !link_has_read_ahead(pod));
+}
+
+Test(link, a_part_of_a_record_is_told_of)
+{
+    expect_half_a_record_is_told_of(20);
+}
+
+/* OpenSSL calls nothing pending then. */
+Test(link, a_records_head_alone_is_told_of)
+{
+    expect_half_a_record_is_told_of(5);
+}
+
 static void answers_and_ends(struct fake_conn *conn)
 {
     fake_read_head(conn);
