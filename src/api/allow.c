@@ -25,13 +25,16 @@ void api_allow_init(struct api_allow *allow, char *const *values, size_t n)
     }
 }
 
-/* In any state: a pod that is not ready yet, or that is going, still serves logins. */
+/* Also one that is not ready yet, or that is going: it still serves logins. Of a pod that has ended the address stays in
+ * its status for days, and may be somebody else's by then. */
 static bool is_pod(const struct api *api, const struct addr *client)
 {
     const struct podtable_snapshot *snapshot;
+    const struct podtable_pod *pod;
 
     podtable_reader_snapshot(api->table, &snapshot); /* without memory: an older one */
-    return podtable_find_addr(snapshot, client) != NULL;
+    pod = podtable_find_addr(snapshot, client);
+    return pod && pod->state != PODTABLE_FAILED;
 }
 
 bool api_allows(const struct api *api, const struct http_exchange *x)

@@ -73,6 +73,8 @@ static int by_preference(const struct podtable_pod *a, const struct podtable_pod
 {
     if (a->counts != b->counts)
         return a->counts ? -1 : 1;
+    if ((a->state == PODTABLE_FAILED) != (b->state == PODTABLE_FAILED))
+        return a->state == PODTABLE_FAILED ? 1 : -1;
     return (a->id > b->id) - (a->id < b->id);
 }
 

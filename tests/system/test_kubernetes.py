@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The source `kubernetes` against an API server that replays recordings of real ones: which pods count, and that nothing
 that goes wrong is ever taken for an empty list."""
+import http.client
 import os
 import signal
 import sys
@@ -83,6 +84,26 @@ def test_scope_revision(t):
 def test_filter_all(t):
     api, syncer = start(t, pod_filter="all", setup=lambda api: setattr(api, "phase", "v1.36-2-rolling"))
     wait_counting(syncer, 2, 3, 4, 5, 6)
+
+
+def test_the_address_of_a_pod_that_has_ended_may_not_ask(t):
+    """It stays in the pod's status, and is somebody else's by then."""
+    def setup(api):
+        api.live()
+        ended = api.pod("another", "127.0.0.9")
+        ended["status"] = {"phase": "Failed", "reason": "Evicted", "podIP": "127.0.0.9"}
+        api.put("pods", ended)
+    api, syncer = start(t, setup=setup, allow="pods", request_deadline=300)
+    assert {pod["address"]: pod["state"] for pod in table(syncer)["pods"]}["127.0.0.9"] == "failed"
+
+    def ask(address):
+        link = http.client.HTTPConnection(syncer.address, syncer.port, timeout=10, source_address=(address, 0))
+        link.request("GET", "/v1/synced", headers={"X-Auth-Token": "t", "X-Nginx-Origin": "-"})
+        got = link.getresponse()
+        link.close()
+        return got.status, got.getheader("X-Token-Error")
+    assert ask("127.0.0.2") == (200, None)
+    assert ask("127.0.0.9") == (403, "not-allowed")
 
 
 def test_pages_and_chunks(t):

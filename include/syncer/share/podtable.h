@@ -95,7 +95,7 @@ struct podtable_snapshot {
     size_t n;
     const struct podtable_pod *pods; /* in the master's order */
     const uint32_t *by_name;         /* n positions in `pods`, sorted by name */
-    const uint32_t *by_addr;         /* the same by address; of equal ones first those that count */
+    const uint32_t *by_addr;         /* the same by address; of equal ones first who counts, last who failed */
 };
 
 /* Maps the table. The descriptor stays the caller's and may be closed. Size, magic and layout are checked.
@@ -140,8 +140,8 @@ struct podtable_scrapes {
  * that it brought is then visible to podtable_reader_changed(). */
 struct podtable_scrapes podtable_scrapes(const struct podtable_reader *reader);
 
-/* The pod of that name or address; of several with one address, one that counts if any does. Binary search.
- * NULL if there is none. Borrowed from the snapshot. To follow a pod over snapshots: find by name, compare
+/* The pod of that name or address; of several, one that counts if any does, and one that failed only if all have. Binary
+ * search. NULL if there is none. Borrowed from the snapshot. To follow a pod over snapshots: find by name, compare
  * the id. */
 const struct podtable_pod *podtable_find_name(const struct podtable_snapshot *snapshot, const char *name, size_t len);
 const struct podtable_pod *podtable_find_addr(const struct podtable_snapshot *snapshot, const struct addr *addr);

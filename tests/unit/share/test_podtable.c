@@ -162,6 +162,13 @@ Test(podtable, of_equal_ones_the_one_that_counts)
     pods[1].counts = true;
     publish(pods, ARRAY_LEN(pods));
     cr_expect_eq(podtable_find_addr(snapshot(), &pods[0].addr)->id, 2);
+    pods[1].counts = false;
+    pods[0].state = PODTABLE_FAILED; /* its address is the other's now */
+    publish(pods, ARRAY_LEN(pods));
+    cr_expect_eq(podtable_find_addr(snapshot(), &pods[0].addr)->id, 2);
+    pods[1].state = PODTABLE_FAILED;
+    publish(pods, ARRAY_LEN(pods));
+    cr_expect_eq(podtable_find_addr(snapshot(), &pods[0].addr)->id, 1);
 }
 
 Test(podtable, a_list_that_is_too_long_keeps_the_old_and_is_known)
