@@ -47,6 +47,9 @@ static void set_rules(SSL_CTX *ctx)
     /* The answer of a slice is offered again from another address; idle clients hold no buffers. */
     SSL_CTX_set_mode(ctx,
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+    /* A read is over with a record, also one that brings no bytes: who sends key updates without end (RFC 8446 section
+     * 4.6.3) would keep OpenSSL reading for as long. */
+    SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 }

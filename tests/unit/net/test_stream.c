@@ -13,8 +13,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/ssl.h>
+
+#include <syncer/net/identity.h>
 #include <syncer/net/listen.h>
 #include <syncer/net/stream.h>
+
+#include "certs.h"
 
 TestSuite(stream, .timeout = 10);
 
@@ -28,6 +33,7 @@ static void await(int fd, short events)
 /* A listening socket, a client of it, and what was accepted. */
 static int listen_fd = -1, client = -1;
 static struct stream stream;
+static struct identity *identity; /* NULL: no TLS */
 
 static void open_pair(void)
 {
@@ -43,7 +49,7 @@ static void open_pair(void)
     client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(connect(client, (struct sockaddr *)&to, len), 0);
     await(listen_fd, POLLIN);
-    cr_assert_eq(stream_accept(&stream, listen_fd, NULL), 0);
+    cr_assert_eq(stream_accept(&stream, listen_fd, identity), 0);
 }
 
 static void close_pair(void)
@@ -138,4 +144,55 @@ Test(stream, no_descriptor_left, .init = open_pair, .fini = close_pair)
     cr_expect_eq(stream_accept(&second, listen_fd, NULL), 0);
     stream_close(&second);
     close(other);
+}
+
+/* ---- TLS ---- */
+
+static struct certs certs;
+static SSL_CTX *client_ctx;
+static SSL *client_tls;
+
+static void open_tls_pair(void)
+{
+    char byte;
+
+    certs_make(&certs);
+    identity = identity_new(certs.server, certs.server_key, NULL, NULL);
+    client_ctx = SSL_CTX_new(TLS_client_method());
+    cr_assert(identity && client_ctx);
+    open_pair();
+    client_tls = SSL_new(client_ctx);
+    cr_assert_eq(SSL_set_fd(client_tls, client), 1);
+    cr_assert_eq(fcntl(client, F_SETFL, O_NONBLOCK), 0);
+    while (SSL_connect(client_tls) != 1)
+        cr_assert_eq(stream_read(&stream, &byte, 1), STREAM_AGAIN);
+}
+
+static void close_tls_pair(void)
+{
+    SSL_free(client_tls);
+    SSL_CTX_free(client_ctx);
+    close_pair();
+    identity_free(identity);
+    certs_remove(&certs);
+}
+
+/* Each read takes one and returns, so that no client can keep the loop in it by sending ever more. */
+Test(stream, key_updates_one_a_read, .init = open_tls_pair, .fini = close_tls_pair)
+{
+    enum { UPDATES = 200 };
+    unsigned reads = 0;
+    ssize_t n;
+    char buf[8];
+
+    for (int i = 0; i < UPDATES; i++)
+        cr_assert(SSL_key_update(client_tls, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(client_tls) == 1);
+    cr_assert_eq(SSL_write(client_tls, "hello", 5), 5);
+    do {
+        await(stream.fd, POLLIN); /* what is left is in the socket: an event tells */
+        n = stream_read(&stream, buf, sizeof(buf));
+        reads++;
+    } while (n == STREAM_AGAIN);
+    cr_expect_eq(n, 5);
+    cr_expect_gt(reads, UPDATES);
 }
