@@ -170,13 +170,13 @@ static void look_at_peers(struct doctor *doctor, const struct json_doc *doc)
 
 static void look_at_check(struct doctor *doctor, struct asker *asker)
 {
-    char token[96] = "X-Auth-Token: syncerctl-doctor-", hex[RANDOM_HEX_BYTES(16)], detail[256];
+    char token[96], hex[RANDOM_HEX_BYTES(16)], detail[256];
     const char *const fields[] = {token, "X-Nginx-Origin: -", NULL};
     struct ask_answer answer;
     struct err err;
 
     random_hex(hex, 16);
-    strcat(token, hex);
+    snprintf(token, sizeof(token), "X-Auth-Token: syncerctl-doctor-%s", hex);
     if (ask(asker, &asker->place, "/v1/synced?expect=absent&verbose=1", fields, &answer, &err) != ASK_ANSWERED) {
         doctor_say(doctor, DOCTOR_BAD, "checks", NULL, "%s", err.text);
     } else if (answer.verdict[0] && answer.json) {

@@ -34,14 +34,12 @@ static const struct {
 };
 
 static const struct {
-    const char *name;
-    char letter;
-    const char *arg;
+    const char *name, *arg, *help;
     unsigned commands;
-    const char *help;
+    char letter;
 } table[CTL_OPTIONS] = {
 #define COMMAND(id, name, arguments, help)
-#define OPTION(id, name, letter, arg, commands, help) [OPT_##id] = {name, letter, arg, commands, help},
+#define OPTION(id, name, letter, arg, commands, help) [OPT_##id] = {name, arg, help, commands, letter},
 #define EXAMPLE(command, line)
 #include "options.def"
 #undef COMMAND
