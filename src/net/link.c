@@ -37,23 +37,48 @@ static bool lacked_memory(const struct link *link)
     return memory_refused() != link->refused;
 }
 
+static bool is_empty(const struct link *link)
+{
+    char byte;
+
+    return recv(link->socket.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/* By libcurl. A record without bytes looks as if nothing had come, but what came behind it may have been read already: so
+ * it is asked twice again before the socket is believed. */
+static CURLcode receive(const struct link *link, void *buf, size_t room, size_t *got)
+{
+    CURLcode code = curl_easy_recv(link->easy, buf, room, got);
+
+    for (int records = 1; code == CURLE_AGAIN && link->hub->settings.tls; records++) {
+        if (records > 2 && is_empty(link))
+            return CURLE_AGAIN;
+        if (records == LINK_TLS_EMPTY_MAX)
+            return CURLE_RECV_ERROR;
+        code = curl_easy_recv(link->easy, buf, room, got);
+    }
+    return code;
+}
+
 /* The connection stands: takes what belongs to the handshake and hands the descriptor to the loop. */
 static enum link_failure take_over(struct link *link)
 {
-    curl_socket_t fd = CURL_SOCKET_BAD;
     char byte;
     size_t got = 0;
 
-    if (curl_easy_getinfo(link->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD) {
+    link->socket.fd = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(link->easy, CURLINFO_ACTIVESOCKET, &link->socket.fd) != CURLE_OK ||
+        link->socket.fd == CURL_SOCKET_BAD) {
         snprintf(link->error, sizeof(link->error), "the connection ended at once");
         return LINK_NO_CONNECTION;
     }
-    if (curl_easy_recv(link->easy, &byte, 1, &got) != CURLE_AGAIN) {
+    if (receive(link, &byte, 1, &got) != CURLE_AGAIN) {
         snprintf(link->error, sizeof(link->error), "the pod %s before it was asked anything",
                  got > 0 ? "sent bytes" : "ended the connection");
         return lacked_memory(link) ? LINK_NO_RESOURCES : LINK_NO_CONNECTION;
     }
-    if (loop_io_add(link->hub->loop, &link->io, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_io) < 0) {
+    if (loop_io_add(link->hub->loop, &link->io, link->socket.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, on_io) <
+        0) {
         snprintf(link->error, sizeof(link->error), "epoll: %s", strerror(errno));
         return LINK_NO_RESOURCES;
     }
@@ -175,6 +200,7 @@ static int set_options(struct link *link)
 #undef SET
     if (code != CURLE_OK)
         return -1;
+    link->trust.by_record = true;
     return hub->settings.tls ? trust_apply(&link->trust, hub->settings.trust, easy, NULL) : 0;
 }
 
@@ -247,9 +273,8 @@ void link_close(struct link *link)
 /* From the first answer on. What comes before it may be session tickets, which libcurl must see to keep them. */
 static void take_tls(struct link *link)
 {
-    link->fd = link->io.fd;
     if (link->hub->settings.tls)
-        link->ssl = link_tls_take(link->easy, &link->fd);
+        link->ssl = link_tls_take(link->easy, &link->socket);
 }
 
 ssize_t link_send(struct link *link, const void *data, size_t len)
@@ -274,7 +299,7 @@ ssize_t link_recv(struct link *link, void *buf, size_t room)
     must(link->state == LINK_OPEN);
     if (link->ssl)
         return link_tls_recv(link->ssl, buf, room);
-    code = curl_easy_recv(link->easy, buf, room, &got);
+    code = receive(link, buf, room, &got);
     if (code == CURLE_OK && got > 0)
         take_tls(link);
     if (code == CURLE_OK)
@@ -284,12 +309,10 @@ ssize_t link_recv(struct link *link, void *buf, size_t room)
 
 bool link_is_silent(const struct link *link)
 {
-    char byte;
-
     must(link->state == LINK_OPEN);
     if (link->ssl ? link_tls_has_read_ahead(link->ssl) : link->hub->settings.tls)
         return false;
-    return recv(link->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
+    return is_empty(link);
 }
 
 bool link_has_read_ahead(const struct link *link)

@@ -49,7 +49,7 @@ struct link {
     void *owner;
     CURL *easy;
     SSL *ssl; /* once the connection has carried an answer; libcurl's */
-    int fd;   /* its socket, until libcurl has closed it */
+    struct link_socket socket;
     struct curl_slist *connect_to;
     struct trust_use trust;
     uint64_t refused; /* memory_refused() when it began to connect */

@@ -20,17 +20,12 @@
 
 /* ---- the socket: as BIO_s_socket(), but a connection that is gone raises no SIGPIPE ---- */
 
-static int fd_of(BIO *bio)
-{
-    const int *fd = BIO_get_data(bio);
-
-    return *fd;
-}
-
 static int on_read(BIO *bio, char *data, int room)
 {
-    ssize_t n = recv(fd_of(bio), data, (size_t)room, 0);
+    struct link_socket *socket = BIO_get_data(bio);
+    ssize_t n = recv(socket->fd, data, (size_t)room, 0);
 
+    socket->dry = n < 0;
     BIO_clear_retry_flags(bio);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         BIO_set_retry_read(bio);
@@ -41,7 +36,8 @@ static int on_read(BIO *bio, char *data, int room)
 
 static int on_write(BIO *bio, const char *data, int len)
 {
-    ssize_t n = send(fd_of(bio), data, (size_t)len, MSG_NOSIGNAL);
+    const struct link_socket *socket = BIO_get_data(bio);
+    ssize_t n = send(socket->fd, data, (size_t)len, MSG_NOSIGNAL);
 
     BIO_clear_retry_flags(bio);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -79,7 +75,7 @@ static const BIO_METHOD *socket_method(void)
     return method;
 }
 
-SSL *link_tls_take(CURL *easy, int *fd)
+SSL *link_tls_take(CURL *easy, struct link_socket *socket)
 {
     struct curl_tlssessioninfo *info = NULL;
     const BIO_METHOD *method = socket_method();
@@ -91,7 +87,7 @@ SSL *link_tls_take(CURL *easy, int *fd)
     bio = BIO_new(method);
     if (!bio)
         return NULL;
-    BIO_set_data(bio, fd);
+    BIO_set_data(bio, socket);
     SSL_set_bio(info->internals, bio, bio);
     SSL_set_read_ahead(info->internals, 1); /* a record's head and body by one call */
     return info->internals;
@@ -136,10 +132,21 @@ ssize_t link_tls_send(SSL *ssl, const void *data, size_t len)
 
 ssize_t link_tls_recv(SSL *ssl, void *buf, size_t room)
 {
+    struct link_socket *socket = BIO_get_data(SSL_get_rbio(ssl));
     size_t got;
 
-    clear_errors();
-    return SSL_read_ex(ssl, buf, room, &got) == 1 ? (ssize_t)got : outcome(ssl, 0);
+    for (int reads = 0; reads < LINK_TLS_EMPTY_MAX; reads++) {
+        ssize_t n;
+
+        clear_errors();
+        socket->dry = false;
+        if (SSL_read_ex(ssl, buf, room, &got) == 1)
+            return (ssize_t)got;
+        n = outcome(ssl, 0);
+        if (n != LINK_AGAIN || socket->dry)
+            return n;
+    }
+    return LINK_ENDED;
 }
 
 /* SSL_has_pending() does not count a record's head, which has been taken out of the buffer by then. */

@@ -250,6 +250,8 @@ static CURLcode on_ssl_ctx(CURL *easy, void *ssl_ctx, void *arg)
     (void)easy;
     /* The other side can't make us verify again: `use` may have gone while the connection is kept. */
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+    if (use->by_record)
+        SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
     if (trust->verify && SSL_CTX_set1_verify_cert_store(ctx, trust->store) != 1)
         return CURLE_OUT_OF_MEMORY;
     SSL_CTX_set_cert_verify_callback(ctx, verify, use);

@@ -3,6 +3,7 @@
 #ifndef SYNCER_NET_TRUST_CURL_H
 #define SYNCER_NET_TRUST_CURL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <curl/curl.h>
@@ -14,6 +15,7 @@
 /* What a handshake is told, and what it tells. It must live as long as the easy handle. */
 struct trust_use {
     const struct trust *trust;
+    bool by_record; /* to be set before: a read ends with each record, also with one that brings no bytes */
     char names[TRUST_NAMES_BYTES]; /* of the certificate that came last: DNS names and addresses, or its subject */
     int64_t expires_s;             /* when it does, since the epoch; 0 = none has come, or before 1970 */
 };

@@ -157,6 +157,23 @@ void fake_ticket(struct fake_conn *conn)
     SSL_new_session_ticket(conn->ssl);
 }
 
+void fake_update_keys(struct fake_conn *conn, int n)
+{
+    BIO *kept = BIO_new(BIO_s_mem()), *socket = SSL_get_wbio(conn->ssl);
+    char *records;
+    long len;
+
+    BIO_up_ref(socket);
+    SSL_set0_wbio(conn->ssl, kept);
+    for (int i = 0; i < n; i++)
+        if (SSL_key_update(conn->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || SSL_do_handshake(conn->ssl) != 1)
+            _exit(1);
+    len = BIO_get_mem_data(kept, &records);
+    if (write(conn->fd, records, (size_t)len) != len)
+        _exit(1);
+    SSL_set0_wbio(conn->ssl, socket);
+}
+
 void fake_write(struct fake_conn *conn, const char *text)
 {
     fake_write_bytes(conn, text, strlen(text));

@@ -62,6 +62,8 @@ void fake_write_bytes(struct fake_conn *conn, const void *data, size_t len);
 void fake_close_notify(struct fake_conn *conn);
 /* TLS 1.3: one more session ticket goes out with the next write. */
 void fake_ticket(struct fake_conn *conn);
+/* TLS 1.3: so many key updates, all in one piece. */
+void fake_update_keys(struct fake_conn *conn, int n);
 /* Waits until the test says so. */
 void fake_await_go(struct fake_conn *conn);
 /* Waits for the other side's end. */

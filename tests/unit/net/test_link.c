@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -494,6 +495,81 @@ Test(link, a_late_session_ticket_is_no_byte)
     char byte;
 
     serve_well(0, late_ticket);
+    cr_assert_eq(open_pod(), LINK_OK);
+    for (int i = 0; i < 3; i++) {
+        say(QUESTION);
+        expect_bytes("answer");
+        cr_expect_eq(link_recv(pod, &byte, 1), LINK_AGAIN);
+        cr_expect(link_is_silent(pod));
+    }
+}
+
+/* More than is taken at once, one by one at first, then by buffers of 16 KB. */
+#define UPDATES 6000
+#define UPDATE_BYTES (5 + 5 + 1 + 16) /* head, message, type, tag */
+
+static void updates_first(struct fake_conn *conn)
+{
+    fake_read_head(conn);
+    fake_update_keys(conn, UPDATES);
+    fake_await_end(conn);
+}
+
+static void updates_later(struct fake_conn *conn)
+{
+    fake_read_head(conn);
+    fake_write(conn, "answer");
+    updates_first(conn);
+}
+
+static void open_with_room(fake_script *script)
+{
+    serve_well(0, script);
+    cr_assert_eq(open_pod(), LINK_OK);
+    cr_assert_eq(setsockopt(fd_of_connection(), SOL_SOCKET, SO_RCVBUF, &(int){4 * UPDATES * UPDATE_BYTES}, sizeof(int)),
+                 0);
+}
+
+/* Records without bytes, as many as they may be, keep nobody in link_recv(). */
+static void expect_too_many_updates(void)
+{
+    int waiting = 0;
+    char byte;
+
+    say(QUESTION);
+    while (waiting < UPDATES * UPDATE_BYTES)
+        cr_assert_eq(ioctl(fd_of_connection(), FIONREAD, &waiting), 0);
+    cr_expect_eq(link_recv(pod, &byte, 1), LINK_ENDED);
+}
+
+Test(link, too_many_key_updates)
+{
+    open_with_room(updates_first);
+    expect_too_many_updates();
+}
+
+Test(link, too_many_key_updates_behind_an_answer)
+{
+    open_with_room(updates_later);
+    say(QUESTION);
+    expect_bytes("answer");
+    expect_too_many_updates();
+}
+
+static void few_updates(struct fake_conn *conn)
+{
+    while (fake_read_head(conn)) {
+        fake_update_keys(conn, 3);
+        fake_ticket(conn);
+        fake_write(conn, "answer");
+    }
+}
+
+Test(link, a_few_key_updates_are_no_bytes)
+{
+    char byte;
+
+    serve_well(0, few_updates);
     cr_assert_eq(open_pod(), LINK_OK);
     for (int i = 0; i < 3; i++) {
         say(QUESTION);
