@@ -4,6 +4,7 @@ dist_doc_DATA = LICENSE README.md \
 	contrib/config.yaml \
 	contrib/doc/alternatives.md \
 	contrib/doc/runbooks.md \
+	contrib/doc/start.md \
 	contrib/doc/troubleshooting.md \
 	contrib/doc/upgrade.md
 
