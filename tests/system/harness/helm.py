@@ -3,10 +3,9 @@
 import functools
 import json
 import os
-import subprocess
 import tempfile
 
-from . import cluster, tap
+from . import cluster, proc, tap
 
 TOP = os.path.normpath(os.path.join(cluster.HERE, "..", "..", ".."))
 CHART = os.path.join(TOP, "helm", "ng-apigw-syncer")
@@ -30,10 +29,10 @@ class Helm:
     def run(self, *args, kubeconfig=os.devnull, text=None, seconds=60):
         env = {**os.environ, "KUBECONFIG": kubeconfig, "HELM_CACHE_HOME": self._home.name, "HELM_CONFIG_HOME": self._home.name,
                "HELM_DATA_HOME": self._home.name}
-        done = subprocess.run([self._path, *args], input=text, capture_output=True, text=True, timeout=seconds, env=env)
-        if done.returncode != 0:
-            raise Refused(f"helm {self.major} {args[0]}: {done.stderr.strip()} {done.stdout.strip()}")
-        return done.stdout
+        code, out, err = proc.finish([self._path, *args], text, seconds, env=env)
+        if code != 0:
+            raise Refused(f"helm {self.major} {args[0]}: {err.strip()} {out.strip()}")
+        return out
 
     def on_chart(self, verb, *args, values=None, **kwargs):
         """`values`: beside the chart's own, a mapping or the path of a file."""

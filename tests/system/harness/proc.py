@@ -27,7 +27,7 @@ _orders = queue.SimpleQueue()  # of other threads for spawn_ordered()
 
 def spawn(argv, **kwargs):
     """A child that is told to end if this process dies in whatever way. The kernel looks at the thread that made it: so the
-    main thread does it, and other threads wait for it to call spawn_ordered()."""
+    main thread does it, and other threads wait for it to call spawn_ordered(), as wait_until() and finish() do."""
     if threading.current_thread() is not threading.main_thread():
         order = concurrent.futures.Future()
         _orders.put((order, argv, kwargs))
@@ -46,6 +46,23 @@ def spawn_ordered():
             order.set_result(spawn(argv, **kwargs))
         except Exception as e:
             order.set_exception(e)
+
+
+def finish(argv, text=None, seconds=60.0, **kwargs):
+    """A program that is waited for by the main thread, while others may need children. Exit code, output, errors."""
+    end = time.monotonic() + seconds
+    with subprocess.Popen(argv, stdin=subprocess.PIPE if text is not None else subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, **kwargs) as child:
+        while True:
+            try:
+                out, err = child.communicate(text, timeout=0.05)
+                return child.returncode, out, err
+            except subprocess.TimeoutExpired:
+                text = None  # communicate() has it
+                spawn_ordered()
+                if time.monotonic() >= end:
+                    child.kill()
+                    raise
 
 
 def reap(pid):
@@ -87,7 +104,10 @@ def alive(pid):
 def wait_until(what, seconds=20.0, step=0.005, why="it did not happen"):
     """Calls what() until it returns something true, which is returned; TimeoutError after `seconds`."""
     end = time.monotonic() + seconds
+    main = threading.current_thread() is threading.main_thread()
     while True:
+        if main:
+            spawn_ordered()
         got = what()
         if got:
             return got
