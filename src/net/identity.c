@@ -70,6 +70,10 @@ static int demand_certificates(SSL_CTX *ctx, const char *ca_file, struct err *er
 static int load(SSL_CTX *ctx, const char *cert_file, const char *key_file, const char *ca_file, struct err *err)
 {
     ERR_clear_error();
+    if (openssl_file_check(err, "listen_tls_cert", cert_file) < 0 ||
+        openssl_file_check(err, "listen_tls_key", key_file) < 0 ||
+        openssl_file_check(err, "listen_tls_client_ca", ca_file) < 0)
+        return -1;
     if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
         return openssl_file_failed(err, "listen_tls_cert", cert_file);
     if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1)

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include <openssl/err.h>
 
@@ -22,4 +23,13 @@ int openssl_file_failed(struct err *err, const char *setting, const char *file)
     err_set(err, "%s: %s", file, reason ? reason : "cannot be read");
     ERR_clear_error();
     return setting ? err_context(err, "%s", setting) : -1;
+}
+
+int openssl_file_check(struct err *err, const char *setting, const char *file)
+{
+    struct stat st;
+
+    if (!file || stat(file, &st) != 0 || S_ISREG(st.st_mode))
+        return 0;
+    return err_set(err, "%s: %s: not a regular file", setting, file);
 }

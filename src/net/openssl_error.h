@@ -12,4 +12,8 @@ const char *openssl_reason(void);
 /* Always -1, with "SETTING: FILE: REASON", or "FILE: REASON" where setting is NULL. Clears the queue. */
 int openssl_file_failed(struct err *err, const char *setting, const char *file);
 
+/* Before OpenSSL opens the file by its name, which it would do with a FIFO until somebody writes: 0, or -1 with "SETTING:
+ * FILE: not a regular file". NULL, and what is not there, is left to OpenSSL. */
+int openssl_file_check(struct err *err, const char *setting, const char *file);
+
 #endif

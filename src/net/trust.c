@@ -123,6 +123,15 @@ static int load_key(struct trust *trust, const struct trust_settings *settings, 
     return 0;
 }
 
+static int check_files(const struct trust_settings *settings, struct err *err)
+{
+    if (!settings->ca_pem && openssl_file_check(err, "tls_ca", settings->ca_file) < 0)
+        return -1;
+    if (!settings->cert_pem && openssl_file_check(err, "tls_cert", settings->cert_file) < 0)
+        return -1;
+    return settings->key_pem ? 0 : openssl_file_check(err, "tls_key", settings->key_file);
+}
+
 struct trust *trust_new(const struct trust_settings *settings, struct err *err)
 {
     struct trust *trust = calloc(1, sizeof(*trust));
@@ -135,7 +144,7 @@ struct trust *trust_new(const struct trust_settings *settings, struct err *err)
     trust->users = 1;
     trust->verify = settings->verify;
     ERR_clear_error();
-    if (load_store(trust, settings, err) == 0)
+    if (check_files(settings, err) == 0 && load_store(trust, settings, err) == 0)
         rc = settings->cert_file ? load_chain(trust, settings, err) : 0;
     if (rc == 0 && settings->cert_file)
         rc = load_key(trust, settings, err);

@@ -8,9 +8,11 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/ssl.h>
@@ -195,4 +197,19 @@ Test(stream, key_updates_one_a_read, .init = open_tls_pair, .fini = close_tls_pa
     } while (n == STREAM_AGAIN);
     cr_expect_eq(n, 5);
     cr_expect_gt(reads, UPDATES);
+}
+
+Test(stream, an_identity_from_a_fifo_is_refused, .init = open_tls_pair, .fini = close_tls_pair)
+{
+    char fifo[96];
+    struct err err;
+
+    snprintf(fifo, sizeof(fifo), "%.80s/fifo", certs.dir);
+    cr_assert_eq(mkfifo(fifo, 0600), 0);
+    cr_expect_null(identity_new(fifo, certs.server_key, NULL, &err));
+    cr_expect(strncmp(err.text, "listen_tls_cert: ", 17) == 0 && strstr(err.text, "not a regular file"), "%s",
+              err.text);
+    cr_expect_null(identity_new(certs.server, fifo, NULL, &err));
+    cr_expect_null(identity_new(certs.server, certs.server_key, fifo, &err));
+    unlink(fifo);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <syncer/net/trust.h>
@@ -63,6 +64,21 @@ Test(trust, what_is_not_there)
     refused(&settings, "tls_cert: ", "/nonexistent/c.pem", "o such file");
     settings = (struct trust_settings){.cert_file = certs.client, .key_file = "/nonexistent/k.pem"};
     refused(&settings, "tls_key: ", "/nonexistent/k.pem", "o such file");
+}
+
+/* Its opening would wait for somebody who writes. */
+Test(trust, a_fifo_is_no_file)
+{
+    char fifo[96];
+
+    snprintf(fifo, sizeof(fifo), "%.80s/fifo", certs.dir);
+    cr_assert_eq(mkfifo(fifo, 0600), 0);
+    refused(&(struct trust_settings){.ca_file = fifo}, "tls_ca: ", fifo, "not a regular file");
+    refused(&(struct trust_settings){.cert_file = fifo, .key_file = certs.client_key}, "tls_cert: ", fifo,
+            "not a regular file");
+    refused(&(struct trust_settings){.cert_file = certs.client, .key_file = fifo}, "tls_key: ", fifo,
+            "not a regular file");
+    unlink(fifo);
 }
 
 Test(trust, a_key_of_another_certificate)
