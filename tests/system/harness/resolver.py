@@ -24,17 +24,33 @@ class Resolver:
         self.folder, self.address, self.process = folder, address, None
         self.server = f"{address}:{PORT}"
         self._hosts, self._options = os.path.join(folder, "hosts"), [f"--local-ttl={ttl}", *options]
+        self._puts = 0
         os.makedirs(folder, exist_ok=True)
         self.put()
 
     def put(self, **names):
         """All names anew; `__` stands for a dot. In force at once."""
         lines = [f"{address} {name.replace('__', '.')}\n" for name, addresses in names.items() for address in addresses]
+        self._puts += 1
+        lines.append(f"127.0.0.1 put-{self._puts}.test\n")
         with open(self._hosts + ".new", "w") as f:
             f.writelines(lines)
         os.rename(self._hosts + ".new", self._hosts)
         if self.process:
             self.process.send_signal(signal.SIGHUP)
+            proc.wait_until(lambda: self._knows(f"put-{self._puts}"), why="dnsmasq has not read its file")
+
+    def _knows(self, label):
+        """Does it have an address for LABEL.test?"""
+        question = bytes([len(label)]) + label.encode() + b"\4test\0\0\1\0\1"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(1)
+            sock.connect((self.address, PORT))
+            sock.send(struct.pack("!6H", 1, 0x100, 1, 0, 0, 0) + question)
+            try:
+                return sock.recv(512)[3] & 15 == 0
+            except TimeoutError:
+                return False
 
     def start(self):
         user = ["--user=root"] if os.geteuid() == 0 else []
