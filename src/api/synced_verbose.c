@@ -79,6 +79,8 @@ static void write_peer(struct json_writer *w, const struct check_peer_result *pe
     else
         json_null(w);
     json_put_string(w, "reason", peer_reason(peer));
+    if (peer->outcome == PROBE_DOWN)
+        json_put_string(w, "cause", probe_outcome_name(pool_pod_failure(peer->pod)));
     if (expects_absent)
         json_put_boolean(w, "proven", pool_pod_is_proven(peer->pod));
     json_object_end(w);

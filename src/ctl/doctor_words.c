@@ -166,8 +166,8 @@ void doctor_say_certificates(struct doctor *doctor, const struct doctor_certific
 static const struct {
     const char *result, *remedy;
 } remedies[] = {
-    {"status", "the probe location should say 200 to a known token and 401 to another one: contrib/nginx/server.conf"},
-    {"unprotected", "auth_jwt, or what stands for it, belongs into the probe location: contrib/nginx/server.conf"},
+    {"status", "the probe location should say 200 to a known token and 401 to another one: contrib/nginx/probe.conf"},
+    {"unprotected", "auth_jwt, or what stands for it, belongs into the probe location: contrib/nginx/probe.conf"},
     {"tls", "set tls_server_name to a name that the certificate has, and tls_ca to the CA that has signed it"},
     {"connect", "look at the pod, at `port`, and at network policies between syncer and the gateways"},
     {"down", "look at the pod, at `port`, and at network policies between syncer and the gateways"},

@@ -16,12 +16,18 @@
 
 int peer_read(const struct json_doc *doc, json_value v, struct peer *peer)
 {
+    char cause[sizeof(peer->result)];
+
     *peer = (struct peer){.us = -1};
     if (json_type(doc, v) != JSON_OBJECT)
         return -1;
     member_text(doc, v, "name", peer->name, sizeof(peer->name));
     member_text(doc, v, "address", peer->address, sizeof(peer->address));
     member_text(doc, v, "result", peer->result, sizeof(peer->result));
+    /* Of a pod that is down it says more why it is. */
+    member_text(doc, v, "cause", cause, sizeof(cause));
+    if (strcmp(peer->result, "down") == 0 && cause[0])
+        memcpy(peer->result, cause, sizeof(peer->result));
     member_text(doc, v, "reason", peer->reason, sizeof(peer->reason));
     peer->port = member_number(doc, v, "port");
     peer->code = member_number(doc, v, "code");
@@ -82,6 +88,8 @@ static const struct {
      "had not answered when the time was over: slow, or a request_deadline that is too short"},
     {"none", "was not asked before the deadline: syncer is overloaded, or request_deadline too short",
      "were not asked before the deadline: syncer is overloaded, or request_deadline too short"},
+    {"overloaded", "owes answers on all its connections (host_keepalives): it hangs, or is overloaded",
+     "owe answers on all their connections (host_keepalives): they hang, or are overloaded"},
     {"unprotected", "says 200 to any token: auth_jwt is missing in its probe location",
      "say 200 to any token: auth_jwt is missing in their probe location"},
     {"unconfirmed", "has not refused a made-up token yet, so its 200 proves nothing (control_probe: fail)",

@@ -166,3 +166,8 @@ const char *pool_pod_reason(const struct pool_pod *pod)
 {
     return pod->reason ? pod->reason : "";
 }
+
+enum probe_outcome pool_pod_failure(const struct pool_pod *pod)
+{
+    return pod->failure;
+}

@@ -91,7 +91,7 @@ def test_error_page_401(t):
     for pod in pods:
         pod.order("status 302")
     for found, topic in ((doctor("--url", server.url), "probes"), (doctor("-c", server.config_path), "own probes")):
-        expect(found, "bad", topic, "gw-1, gw-2, gw-3 answer 302", "still has error_page 401", "contrib/nginx/server.conf")
+        expect(found, "bad", topic, "gw-1, gw-2, gw-3 answer 302", "still has error_page 401", "contrib/nginx/probe.conf")
 
 
 def test_patience(t):

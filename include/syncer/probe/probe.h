@@ -47,6 +47,8 @@ enum probe_outcome {
 /* "present", "absent", "status", "connect", "tls", "timeout", "cut", "broken", "down", "overloaded", "short",
  * "unprotected", "unconfirmed"; "none". */
 const char *probe_outcome_name(enum probe_outcome outcome);
+/* How the pod's last connection failed: PROBE_CONNECT, PROBE_TLS or PROBE_SHORT; pool_pod_reason() says it in words. */
+enum probe_outcome pool_pod_failure(const struct pool_pod *pod);
 
 struct pool_link;
 

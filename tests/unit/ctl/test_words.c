@@ -45,6 +45,8 @@ Test(words, each_result_has_a_sentence)
         {"tls", 0, "pod a fails in TLS", "pods a, b fail in TLS"},
         {"connect", 0, "pod a takes no connection", "pods a, b take no connection"},
         {"down", 0, "pod a has taken no connection for a while", "pods a, b have taken"},
+        {"down\",\"cause\":\"tls", 0, "pod a fails in TLS", "pods a, b fail in TLS"},
+        {"overloaded", 0, "pod a owes answers", "pods a, b owe answers"},
         {"timeout", 0, "pod a answers too slowly", "pods a, b answer too slowly"},
         {"broken", 0, "pod a gives no whole HTTP answer", "pods a, b give no whole"},
         {"short", 0, "pod a could not be asked", "pods a, b could not be asked"},
