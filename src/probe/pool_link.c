@@ -109,6 +109,7 @@ int pool_link_open(struct pool_pod *pod, struct err *err)
     link_set_owner(pl->link, pl);
     link_open(pl->link);
     pl->pod = pod;
+    pl->began_ns = loop_now_ns(pool->settings.loop);
     pl->state = POOL_LINK_OPENING;
     loop_timer_init(&pl->limit, pool->settings.loop, LOOP_EARLY, on_orphan_due);
     buf_init(&pl->head, HTTP_RESPONSE_MAX_HEAD_BYTES + POOL_RECV_BYTES);
@@ -177,7 +178,7 @@ static void on_open(struct link *link, enum link_failure failure, const char *re
         pool_link_set_state(pl, POOL_LINK_IDLE);
         pool_set_open(pod->pool, pod->pool->n_open + 1);
         pl->opened_ns = loop_now_ns(pod->pool->settings.loop);
-        pool_pod_opened(pod);
+        pool_pod_opened(pod, pl->opened_ns - pl->began_ns);
     } else {
         pool_link_close(pl);
         if (!pod->gone)

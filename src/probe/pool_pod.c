@@ -27,6 +27,7 @@ void pool_pod_drop(struct pool_pod *pod)
     must(!pod->links && !pod->waiting_first);
     loop_timer_cancel(&pod->reopen);
     loop_timer_cancel(&pod->turn);
+    loop_timer_cancel(&pod->more);
     link_free(pod->spare);
     free(pod->reason);
     if (pod->prev)
@@ -62,6 +63,8 @@ struct pool_pod *pool_pod_new(struct pool *pool, const struct podtable_pod *entr
     memcpy(pod->name, entry->name, name_bytes);
     loop_timer_init(&pod->reopen, pool->settings.loop, LOOP_EARLY, pool_supply_reopen_due);
     loop_timer_init(&pod->turn, pool->settings.loop, LOOP_EARLY, pool_supply_turn_due);
+    loop_timer_init(&pod->more, pool->settings.loop, LOOP_EARLY, pool_supply_more_due);
+    pod->opening_ns = POOL_OPENING_GUESS_NS;
     pod->next = pool->all;
     if (pool->all)
         pool->all->prev = pod;

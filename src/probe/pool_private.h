@@ -12,12 +12,14 @@
 #define SYNCER_PROBE_POOL_PRIVATE_H
 
 #include <syncer/base/buf.h>
+#include <syncer/base/clock.h>
 #include <syncer/probe/pool.h>
 #include <syncer/probe/probe.h>
 #include <syncer/wire/http_response.h>
 
 #define POOL_RECV_BYTES 16384
-#define POOL_BODY_MAX 16384 /* of an answer; a longer one is broken */
+#define POOL_OPENING_GUESS_NS (5 * NS_PER_MS) /* of a pod to which none has been opened yet */
+#define POOL_BODY_MAX 16384                   /* of an answer; a longer one is broken */
 
 enum pool_link_state {
     POOL_LINK_OPENING,
@@ -36,7 +38,8 @@ struct pool_link {
     /* the exchange of a BUSY link */
     struct probe *probe; /* NULL = orphan */
     struct probe_text *text;
-    size_t sent; /* bytes of text */
+    size_t sent;      /* bytes of text */
+    int64_t began_ns; /* when it was begun to open it */
     int64_t opened_ns;
     uint32_t served;  /* exchanges before this one */
     int64_t idle_ns;  /* since when it is IDLE */
@@ -70,6 +73,8 @@ struct pool_pod {
 
     struct pool_link *links; /* ring-free list: first */
     uint32_t n_links, n_opening, n_idle, n_orphans;
+    int64_t opening_ns;     /* how long it took to open the last one */
+    struct loop_timer more; /* set while a probe waits and a further one may be worth it then */
     uint32_t last_life,
         life;            /* answers after which the pod ended a connection: the last one, and if that is the rule */
     int64_t answered_ns; /* when its last whole answer came */
@@ -135,12 +140,13 @@ void pool_pod_set_reason(struct pool_pod *pod, const char *reason);
 void pool_pod_open(struct pool_pod *pod);
 void pool_supply_reopen_due(struct loop_timer *timer);
 void pool_supply_turn_due(struct loop_timer *timer);
-/* Gives waiting probes to idle links, and opens further ones for those that are left. */
+void pool_supply_more_due(struct loop_timer *timer);
+/* Gives waiting probes to idle links, and opens further ones for those that are left and have waited long enough. */
 void pool_pod_dispatch(struct pool_pod *pod);
 /* A connection could not be opened. */
 void pool_pod_failed(struct pool_pod *pod, enum link_failure failure, const char *reason);
-/* A connection was opened. */
-void pool_pod_opened(struct pool_pod *pod);
+/* A connection was opened, which took so long. */
+void pool_pod_opened(struct pool_pod *pod, int64_t took_ns);
 /* A connection has ended; `served`: after answers. Sees to it that there will be one again. */
 void pool_pod_ended(struct pool_pod *pod, bool served);
 /* The pod has said that it ends a connection after so many answers. */

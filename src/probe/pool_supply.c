@@ -19,6 +19,7 @@
 #define FAILED_MIN_NS (100 * NS_PER_MS) /* after one that could not be opened */
 #define REOPEN_MAX_NS (2 * NS_PER_S)
 #define OPENING_MAX 2 /* connections of one pod that are opened at a time */
+#define WORTH_MAX_NS (100 * NS_PER_MS)
 #define AHEAD_MAX 16u /* answers before a connection's end at which the next one is opened */
 #define DOWN_FAILURES 3
 #define DOWN_SPAN_NS NS_PER_S
@@ -139,13 +140,46 @@ static bool take_turn(struct pool_pod *pod)
     return true;
 }
 
-void pool_supply_turn_due(struct loop_timer *timer)
+static void dispatch_due(struct pool_pod *pod)
 {
-    struct pool_pod *pod = container_of(timer, struct pool_pod, turn);
-
     pool_pod_hold(pod);
     pool_pod_dispatch(pod);
     pool_pod_drop(pod);
+}
+
+void pool_supply_turn_due(struct loop_timer *timer)
+{
+    dispatch_due(container_of(timer, struct pool_pod, turn));
+}
+
+void pool_supply_more_due(struct loop_timer *timer)
+{
+    dispatch_due(container_of(timer, struct pool_pod, more));
+}
+
+/* A further connection costs both sides as much as dozens of answers, for which it would have been enough to wait. So it is
+ * opened for a probe that has waited as long as opening one took the last time: both together cost at most twice what the
+ * better of the two would have. Where no other one will be free, at once. Of those that are being opened, each is for one of
+ * the first that wait. */
+static void open_more(struct pool_pod *pod)
+{
+    int64_t now = loop_now_ns(pod->pool->settings.loop);
+    uint32_t for_others = pod->n_opening;
+
+    for (struct probe *probe = pod->waiting_first; probe && may_open(pod); probe = probe->next) {
+        int64_t worth_ns = probe->started_ns + pod->opening_ns;
+
+        if (for_others > 0) {
+            for_others--;
+            continue;
+        }
+        if (pod->n_links > pod->n_orphans && worth_ns > now) {
+            if (!pod->more.set)
+                loop_timer_set(&pod->more, worth_ns);
+            return;
+        }
+        pool_pod_open(pod);
+    }
 }
 
 void pool_pod_dispatch(struct pool_pod *pod)
@@ -163,8 +197,8 @@ void pool_pod_dispatch(struct pool_pod *pod)
             probe_requeue(probe);
     }
     /* Where one is idle, the others wait for their turn. */
-    for (uint32_t opening = pod->n_opening; pod->n_idle == 0 && opening < pod->n_waiting && may_open(pod); opening++)
-        pool_pod_open(pod);
+    if (pod->n_idle == 0)
+        open_more(pod);
     if (pod->n_links == 0)
         keep_warm(pod);
 }
@@ -190,10 +224,11 @@ void pool_pod_hung(struct pool_pod *pod, int64_t since_ns)
     }
 }
 
-void pool_pod_opened(struct pool_pod *pod)
+void pool_pod_opened(struct pool_pod *pod, int64_t took_ns)
 {
     struct pool *pool = pod->pool;
 
+    pod->opening_ns = took_ns < WORTH_MAX_NS ? took_ns : WORTH_MAX_NS;
     scoreboard_add(pool->settings.board, METRIC_LINKS_OPENED, 1);
     pod->failures = 0;
     if (pod->down) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The pods of the table as a worker sees them, and its kept connections to them. A connection is opened when a pod
- * appears and opened again whenever the last one ends, so that a login finds one; more are opened while probes wait, up
- * to host_keepalives; those beyond max_keepalives are closed after a second or two without a question. Worker only.
+ * appears and opened again whenever the last one ends, so that a login finds one; more are opened for probes that have
+ * waited as long as opening one takes, up to host_keepalives; those beyond max_keepalives are closed after a second or
+ * two without a question. Worker only.
  *
  * A pod that took no connection 3 times in a row over 1 s or more is *down*: its probes fail at once, and one attempt in
  * the background at a time (0.1 s, doubling to 2 s) brings it back.
