@@ -185,6 +185,8 @@ void pool_exchange_orphan(struct pool_link *pl);
 
 /* --- probe.c --- */
 
+/* The pod has answered others since: that this one waits says nothing against it. */
+bool probe_waits_in_order(const struct probe *probe);
 /* It has waited for its turn: its time begins now. */
 void probe_restart_clock(struct probe *probe);
 /* Back into the pod's queue, at its front. */

@@ -189,9 +189,8 @@ void pool_pod_dispatch(struct pool_pod *pod)
     while (pod->waiting_first && (pl = find_idle(pod)) && take_turn(pod)) {
         struct probe *probe = pod->waiting_first;
 
-        if (pod->pool->settings.max_probe_rate > 0)
+        if (pod->pool->settings.max_probe_rate > 0 || probe_waits_in_order(probe))
             probe_restart_clock(probe);
-
         probe_dequeue(probe);
         if (!pool_exchange_begin(pl, probe))
             probe_requeue(probe);

@@ -205,6 +205,11 @@ static void set_limit(struct probe *probe)
     loop_timer_set(&probe->limit, loop_now_ns(settings->loop) + settings->connection_timeout_ns);
 }
 
+bool probe_waits_in_order(const struct probe *probe)
+{
+    return probe->pod->answered_ns > probe->started_ns;
+}
+
 void probe_restart_clock(struct probe *probe)
 {
     int64_t now = loop_now_ns(probe->pod->pool->settings.loop);
@@ -221,9 +226,9 @@ static void on_limit_due(struct loop_timer *timer)
     struct pool_pod *pod = probe->pod;
     enum probe_outcome outcome = PROBE_TIMEOUT;
 
-    /* Held back here, by max_probe_rate, which says nothing of the pod: whoever waits has a deadline. */
-    if (!probe->link && pod->turn.set) {
-        set_limit(probe);
+    /* Held back here, by max_probe_rate or behind others that the pod answers: whoever waits has a deadline. */
+    if (!probe->link && (pod->turn.set || probe_waits_in_order(probe))) {
+        probe_restart_clock(probe);
         return;
     }
     if (!probe->link && pod->short_ns >= probe->started_ns) {

@@ -259,6 +259,33 @@ Test(pool, more_connections_are_opened_for_those_that_wait)
     rig_close(&rig);
 }
 
+Test(pool, the_time_of_a_question_begins_when_it_is_sent_if_the_pod_answers_others)
+{
+    struct question q[5];
+    struct fake_pod *pod;
+
+    rig_open(&rig, &(struct rig_settings){.host_keepalives = 1, .connection_timeout_ms = 300});
+    pod = rig_pod(&rig, SILENT);
+    rig_warm_up(&rig);
+    for (size_t i = 0; i < ARRAY_LEN(q); i++)
+        question_start(&q[i], &rig, 0, "t");
+    for (size_t i = 0; i < ARRAY_LEN(q); i++) {
+        int64_t sent;
+
+        rig_until(&rig, pod->n_requests == i + 1 || q[i].done);
+        sent = loop_now_ns(rig.loop);
+        rig_pass(&rig, 100);
+        fake_send(pod->conns, OK);
+        rig_until(&rig, q[i].done);
+        if (loop_now_ns(rig.loop) - sent > 250 * NS_PER_MS)
+            break; /* this machine was away for too long */
+        cr_expect_eq(q[i].probe.outcome, PROBE_PRESENT, "%zu: %s", i, probe_outcome_name(q[i].probe.outcome));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(q); i++)
+        question_end(&q[i]);
+    rig_close(&rig);
+}
+
 Test(pool, a_question_waits_for_as_long_as_opening_took_before_another_connection_is_opened)
 {
     const struct timespec slowly = {.tv_nsec = 90 * NS_PER_MS};
