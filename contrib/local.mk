@@ -34,6 +34,7 @@ dist_rolesdoc_DATA = roles/cluster.yaml roles/endpointslices.yaml roles/namespac
 EXTRA_DIST += .clang-format .clang-tidy .editorconfig .gitignore \
 	contrib/build-aux/.gitkeep \
 	contrib/check \
+	contrib/check-install \
 	contrib/m4/.gitkeep \
 	contrib/packages.sh \
 	contrib/slides/slides.md \

@@ -37,6 +37,7 @@ SYSTEM_TESTS = \
 	tests/system/test_demo.py
 # For `make check-kube` only: what they run against has to be built first.
 KUBE_TESTS = \
+	tests/system/test_path.py \
 	tests/system/test_kube_changes.py \
 	tests/system/test_kube_helm.py \
 	tests/system/test_kube_doctor.py \
@@ -68,6 +69,7 @@ EXTRA_DIST += $(SYSTEM_TESTS) $(KUBE_TESTS) \
 	tests/system/harness/proc.py \
 	tests/system/harness/resolver.py \
 	tests/system/harness/relay.py \
+	tests/system/harness/release.py \
 	tests/system/harness/prometheus.py \
 	tests/system/harness/seccomp.py \
 	tests/system/harness/syncer.py \

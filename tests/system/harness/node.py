@@ -115,9 +115,12 @@ class Container:
             return False
 
     def refresh(self):
-        """The files as the ConfigMaps are now, swapped in as the kubelet does it."""
+        """The files as the ConfigMaps are now, swapped in as the kubelet does it; those of one that is gone stay."""
         for name, mount in self._mounts.items():
-            files = self._read(self._volumes[name]["configMap"])
+            try:
+                files = self._read(self._volumes[name]["configMap"])
+            except Waits:
+                continue
             if files != mount.files:
                 mount.write(files)
 
@@ -161,6 +164,7 @@ class Node:
                 pods = self._namespace.pods()
                 for pod in pods:
                     self._look(pod)
+                self._forget({pod["metadata"]["name"] for pod in pods})
                 self.pods = pods
             except (OSError, http.client.HTTPException, kubeserver.ApiError) as e:
                 if not isinstance(e, kubeserver.ApiError) or e.status not in (404, 409):
@@ -216,6 +220,13 @@ class Node:
                 return
             self.past.append(self.running.pop(name))
         self._namespace.delete_pod(name)
+
+    def _forget(self, names):
+        """A pod that has run to its end is deleted without a time to end."""
+        for name in set(self.running) - names:
+            self.running[name].terminate()
+            if self.running[name].ended():
+                self.past.append(self.running.pop(name))
 
     def containers(self):
         return [thing for thing in list(self.running.values()) if isinstance(thing, Container)]
