@@ -118,8 +118,10 @@ static int start(struct master *master, struct conf *conf, int *exit_code, struc
 
     *exit_code = EX_OSERR;
     master->exe_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    if (master->exe_fd < 0)
-        return err_set_errno(err, errno, "/proc/self/exe");
+    if (master->exe_fd < 0) {
+        err_set_errno(err, errno, "/proc/self/exe");
+        return -1;
+    }
     master->child_env = spawn_env();
     master->loop = loop_new(err);
     if (!master->loop || !master->child_env || make_shared(master, conf, err) < 0)
