@@ -38,7 +38,8 @@ tests_bench_raw_client_LDADD = $(OPENSSL_LIBS)
 PY_BENCHES = \
 	tests/bench/barrier.py \
 	tests/bench/clients.py \
-	tests/bench/probes.py
+	tests/bench/probes.py \
+	tests/bench/steady.py
 EXTRA_DIST += $(PY_BENCHES) tests/bench/benchlib.py tests/bench/run.py
 
 .PHONY: bench

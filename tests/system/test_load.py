@@ -128,6 +128,34 @@ def test_a_reload_of_syncer_under_load(t):
 
 
 @tap.limit(120)
+def test_a_pod_that_hangs_holds_up_only_those_that_need_it(t):
+    """As many checks as may wait for it do; those that don't need it are let in beside them, and all end before."""
+    pods = t.cluster(4, one_process=True)
+    server = t.syncer(pods, workers=1, max_checks=21, connection_timeout=60000, request_deadline=90000, host_keepalives=4)
+    tokens = [f"t{i}" for i in range(20)]
+    for token in tokens:
+        pods.put(token)
+    pods[1].order("hang")
+    running = lambda: server.get("/v1/status").json()["checks"]["running"]
+    with concurrent.futures.ThreadPoolExecutor(len(tokens)) as pool:
+        waiting = [pool.submit(server.check, token, "gw-1") for token in tokens]
+        proc.wait_until(lambda: running() == len(tokens))
+        for token in tokens * 5:
+            answer = server.check(token, "gw-2")
+            assert (answer.verdict, answer.pods) == ("Synced", "3/3"), str(answer)
+        with concurrent.futures.ThreadPoolExecutor(1) as one:
+            last = one.submit(server.check, "t0", "-")
+            proc.wait_until(lambda: running() == len(tokens) + 1)
+            refused = [server.check("t0", "gw-2") for _ in range(20)]
+            assert {(a.status, a.error) for a in refused} == {(503, "overloaded")}, [str(a) for a in refused]
+            assert not any(f.done() for f in [*waiting, last])
+            pods[1].stop()  # all of them have something to say now
+        answers = [f.result() for f in waiting]
+    assert {(a.verdict, a.pods) for a in answers} == {("Partialy", "2/3")}, [str(a) for a in answers]
+    assert running() == 0
+
+
+@tap.limit(120)
 def test_connections_are_kept(t):
     """100 checks one after another: no pod sees more connections than there are workers, and handshakes no more than those."""
     pods = t.cluster(4, one_process=True)
