@@ -159,21 +159,29 @@ static void remove_file(int fd, const char *path)
     *file = (struct socket_file){0};
 }
 
+/* Linux takes the mode of the file from the socket's, less the umask. So it is right from the first moment, and by no second
+ * call, which would follow the name to wherever it leads by then. 0, or -1 with errno. */
+static int bind_with_mode(int fd, const struct sockaddr_un *un)
+{
+    mode_t mask = umask(~UNIX_MODE & 0777);
+    int rc = fchmod(fd, UNIX_MODE);
+
+    if (rc == 0)
+        rc = bind(fd, (const struct sockaddr *)un, sizeof(*un));
+    umask(mask);
+    return rc;
+}
+
 /* 0, or -1 with errno. */
 static int bind_unix(int fd, const struct sockaddr_un *un)
 {
-    int rc;
+    int rc = bind_with_mode(fd, un);
 
-    /* Linux takes the mode of the file from the socket's, less the umask: so it is never open wider. */
-    if (fchmod(fd, UNIX_MODE) != 0)
-        return -1;
-    rc = bind(fd, (const struct sockaddr *)un, sizeof(*un));
     if (rc != 0 && errno == EADDRINUSE && remove_abandoned(un) == 0)
-        rc = bind(fd, (const struct sockaddr *)un, sizeof(*un));
-    if (rc != 0)
-        return -1;
-    remember_file(fd, un->sun_path);
-    return chmod(un->sun_path, UNIX_MODE); /* what the umask took away */
+        rc = bind_with_mode(fd, un);
+    if (rc == 0)
+        remember_file(fd, un->sun_path);
+    return rc;
 }
 
 /* --- sockets --- */

@@ -131,7 +131,7 @@ Test(listen_unix, its_file_comes_and_goes)
     mode_t mask = umask(077);
     int fd = listen_open(text, &in_use, NULL);
 
-    umask(mask);
+    cr_expect_eq(umask(mask), 077);
     cr_assert(fd >= 0 && stat(path, &st) == 0);
     cr_expect_eq(st.st_mode & 07777, 0660);
     listen_close(text, &fd);
