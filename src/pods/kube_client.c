@@ -91,6 +91,30 @@ const char *kube_client_warning(const struct kube_client *client)
     return kube_access_warning(client->access);
 }
 
+#define PIECE_BYTES 16 /* of a token, or all of a shorter one */
+
+static bool has_piece(const char *text, const char *token, size_t len)
+{
+    size_t piece = len < PIECE_BYTES ? len : PIECE_BYTES, text_len = strlen(text);
+
+    for (size_t i = 0; len > 0 && i + piece <= len; i++)
+        if (memmem(text, text_len, token + i, piece))
+            return true;
+    return false;
+}
+
+void kube_client_screen(const struct kube_client *client, char text[KUBE_MESSAGE_BYTES])
+{
+    struct buf token;
+
+    if (text[0] == '\0')
+        return;
+    buf_init(&token, KUBE_TOKEN_MAX_BYTES);
+    if (kube_access_token(client->access, &token, NULL) != 0 || has_piece(text, buf_str(&token), token.len))
+        snprintf(text, KUBE_MESSAGE_BYTES, "(not shown: the token may be in it)");
+    buf_wipe(&token);
+}
+
 /* --- a request --- */
 
 static void request_free(struct kube_request *request)

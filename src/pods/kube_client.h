@@ -13,6 +13,8 @@
 #include <syncer/conf/conf.h>
 #include <syncer/net/fetch.h>
 
+#include "kube_objects.h"
+
 struct kube_client;
 struct kube_request; /* one that is under way */
 
@@ -36,6 +38,9 @@ const char *kube_client_namespace(const struct kube_client *client);
 
 /* What a person should know although it is no error, for the log: "" = nothing. Borrowed. */
 const char *kube_client_warning(const struct kube_client *client);
+
+/* What a server has said is shown to people, who need not know the token: a text with a piece of it becomes one without. */
+void kube_client_screen(const struct kube_client *client, char text[KUBE_MESSAGE_BYTES]);
 
 /* GET. *handle is set until the end, as with fetch_start(). A 401 is not handed on the first time: the
  * request is made again with the credentials as they are by then. `events` as in fetch.h, borrowed. 0, or -1

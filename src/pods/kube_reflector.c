@@ -52,6 +52,7 @@ void kube_reflector_refusal(struct kube_reflector *reflector, const char *verb, 
 
     if (body->len > 0 && !body->failed && json_doc_parse(reflector->doc, body->data, body->len, NULL) == 0)
         kube_read_message(reflector->doc, 0, message);
+    kube_client_screen(reflector->client, message);
     snprintf(rule, sizeof(rule),
              ": the Role of the ServiceAccount should allow verb %s on resource %s of apiGroup \"%s\"", verb,
              resource->name, resource->group);

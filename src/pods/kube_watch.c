@@ -115,12 +115,13 @@ static void resume_from(struct kube_reflector *reflector, const char *version)
     memcpy(reflector->resume, version, KUBE_VERSION_BYTES);
 }
 
-static int on_error_event(const struct kube_event *event, struct err *err)
+static int on_error_event(const struct kube_reflector *reflector, const struct kube_event *event, struct err *err)
 {
     char message[KUBE_MESSAGE_BYTES];
     int64_t code = 0;
 
     kube_read_message(event->doc, event->object, message);
+    kube_client_screen(reflector->client, message);
     json_int(event->doc, json_get(event->doc, event->object, "code"), &code);
     return err_set(err, "the watch ended with an error of code %" PRId64 ": %s", code, message);
 }
@@ -151,7 +152,7 @@ static int on_event(void *arg, const struct kube_event *event, struct err *err)
     char version[KUBE_VERSION_BYTES];
 
     if (event->type == KUBE_ERROR)
-        return on_error_event(event, err);
+        return on_error_event(reflector, event, err);
     if (event->type != KUBE_BOOKMARK)
         return on_object_event(reflector, event, err);
     if (kube_read_version(event->doc, meta, version, err) != 0)

@@ -309,6 +309,9 @@ def test_no_secret_is_written(t):
     api, syncer = start(t)
     api.faults = {"pods": fault(403, kube.recording("pods-list-403.json"))}
     wait_failed(syncer, "list pods")
+    api.faults = {"pods": fault(403, b'{"kind":"Status","message":"Bearer %s may not do that"}' % api.token.encode())}
+    wait_failed(syncer, "the token may be in it")
+    assert "token-of-the-account" not in syncer.get("/v1/status").body.decode()
     syncer.stop()
     assert "token-of-the-account" not in syncer.log()
 
