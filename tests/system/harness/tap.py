@@ -4,8 +4,10 @@ pods; what it started is ended whatever happens, and what is left after that is 
 import contextlib
 import functools
 import os
+import re
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -116,6 +118,20 @@ def segments():
     return {name for name in os.listdir("/dev/shm") if name.startswith("syncer-")}
 
 
+_BROKEN = re.compile(rb".*(?:\]: broken invariant: |ERROR: \w+Sanitizer: |: runtime error: |ERROR: Can't open file: ).*")
+
+
+def _broken(folder):
+    """What processes of ours have said of themselves in the logs there, and no test may pass over: the master starts another
+    worker, and all goes on. Without a sanitizer's log_path, its reports are there as well."""
+    found = []
+    for path in (os.path.join(where, name) for where, _, names in os.walk(folder) for name in names):
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            with open(path, "rb") as f:
+                found += [line.decode(errors="replace") for line in _BROKEN.findall(f.read())]
+    return found
+
+
 def _on_alarm(*_):
     raise TimeoutError("the test took too long")
 
@@ -138,6 +154,7 @@ def _run(function):
             proc.wait_until(lambda: not segments() - shm, 2, why="/dev/shm is not empty")
         except TimeoutError as e:
             why += f"afterwards: {e}\n"
+        why += "".join(f"afterwards: {line}\n" for line in _broken(test.folder))
         if why:
             for path in test.logs:
                 if os.path.exists(path):
