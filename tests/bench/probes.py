@@ -12,7 +12,7 @@ import benchlib as b
 
 PAIRS = 5
 # Pods, checks a run, goal of a probe's ratio, goal of a whole check's.
-SIZES = ((8, 4000, None, 1.6), (32, 1200, 1.3, 1.35), (128, 300, 1.5, None), (1000, 60, 1.8, None))
+SIZES = ((8, 2400, None, 1.6), (32, 600, 1.3, 1.35), (128, 150, 1.5, None), (1000, 30, 1.8, None))
 
 
 def pair(server, pods, n):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make bench: runs programs, lets through what they print, and puts their figures into one table and one file of JSON.
+"""make bench: runs programs, lets through what they print, and at the end puts their figures into one table and one file of
+JSON.
 
     run.py OUT.json PROGRAM ...
 
@@ -45,8 +46,7 @@ def run(program):
         figure = parse(line)
         if figure:
             figures.append({"program": os.path.basename(program), **figure})
-        else:
-            print(line, end="", flush=True)
+        print(line, end="", flush=True)
     code = child.wait()
     print(f"({time.monotonic() - began:.0f} s{', exit code %d' % code if code else ''})", flush=True)
     return figures, code == 0
