@@ -40,12 +40,15 @@ static bool is_service(const char *name)
 
 static int check_source(struct conf *conf, bool in_cluster, struct err *err)
 {
-    if (conf->pods == CONF_PODS_AUTO)
+    bool chosen = conf->pods != CONF_PODS_AUTO;
+
+    if (!chosen)
         conf->pods = in_cluster || conf->kubeconfig ? CONF_PODS_KUBERNETES : CONF_PODS_STATIC;
     if (conf->pods == CONF_PODS_KUBERNETES && !conf->deployment)
         return err_set(err, "deployment: is required where pods come from kubernetes");
     if (conf->pods == CONF_PODS_STATIC && conf->n_static_pods == 0)
-        return err_set(err, "static: a list of {name, address, port} is required where pods are static");
+        return err_set(err, "static: a list of {name, address, port} is required where pods are static%s",
+                       chosen ? "" : ", as outside of a cluster unless `kubeconfig` or `pods` says otherwise");
     if (conf->pods == CONF_PODS_ENDPOINTSLICES && (!conf->service || !is_service(conf->service)))
         return err_set(
             err, "service: the name of a Service is required where pods come from endpointslices, such as gateway");

@@ -29,31 +29,33 @@ const struct key *key_find(const char *name)
     return NULL;
 }
 
-/* Levenshtein's distance, one row at a time; long names are not near to anything. */
+/* Levenshtein's distance, where two neighbours that have changed places are one mistake; three rows, in turn. Long names are
+ * not near to anything. */
 static size_t distance(const char *a, const char *b)
 {
-    size_t row[33], n = strlen(b);
+    size_t rows[3][33], n = strlen(b), i;
 
-    if (n >= ARRAY_LEN(row))
+    if (n >= ARRAY_LEN(rows[0]))
         return n;
     for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t corner = row[0];
+        rows[0][j] = j;
+    for (i = 1; a[i - 1]; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
 
         row[0] = i;
         for (size_t j = 1; j <= n; j++) {
-            size_t best = corner + (a[i - 1] != b[j - 1]);
+            size_t best = above[j - 1] + (a[i - 1] != b[j - 1]);
 
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
+            if (above[j] + 1 < best)
+                best = above[j] + 1;
             if (row[j - 1] + 1 < best)
                 best = row[j - 1] + 1;
-            corner = row[j];
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
             row[j] = best;
         }
     }
-    return row[n];
+    return rows[(i + 2) % 3][n];
 }
 
 const char *key_nearest(const char *name)
@@ -65,7 +67,7 @@ const char *key_nearest(const char *name)
         const char *known = i < n_keys ? keys[i].name : "static";
         size_t d = distance(name, known);
 
-        if (d < best && d < strlen(known)) {
+        if (d < best && 2 * d < strlen(known)) {
             best = d;
             found = known;
         }
