@@ -59,15 +59,19 @@ static const char *find_file(const struct arguments *arguments)
     return access(installed, F_OK) == 0 ? installed : NULL;
 }
 
+static bool is_port(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len > 0 && len <= 5 && strspn(text, "0123456789") == len && strtoul(text, NULL, 10) - 1 < UINT16_MAX;
+}
+
 /* The command line's port, through the reader that the environment's list goes through. */
 static int set_port(struct conf *conf, const char *port, struct conf_notes *notes, struct err *err)
 {
     char variable[64];
     char *env[] = {variable, NULL};
-    size_t len = strlen(port);
 
-    if (len == 0 || len > 5 || strspn(port, "0123456789") != len)
-        return err_set(err, "--http-port: \"%.20s\" should be a number from 1 to 65535", port);
     snprintf(variable, sizeof(variable), "SYNCER_LISTEN=0.0.0.0:%s", port);
     return conf_read_env(conf, env, notes, err);
 }
@@ -187,9 +191,12 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
         else
             return fputs("syncer: -h tells more\n", stderr) < 0 ? EX_OSERR : EX_USAGE;
     }
-    if (optind == argc)
+    if (optind < argc)
+        fprintf(stderr, "syncer: %s: there are no arguments without a dash; -h tells more\n", argv[optind]);
+    else if (arguments->http_port && !is_port(arguments->http_port))
+        fprintf(stderr, "syncer: --http-port: \"%.20s\" should be a number from 1 to 65535\n", arguments->http_port);
+    else
         return -1;
-    fprintf(stderr, "syncer: %s: there are no arguments without a dash; -h tells more\n", argv[optind]);
     return EX_USAGE;
 }
 

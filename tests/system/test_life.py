@@ -82,6 +82,9 @@ def test_exit_codes(t):
     pods, syncer = start(t)
     assert run(syncer, "--no-such-option")[0] == 64
     assert run(syncer, "argument")[0] == 64
+    for port in ("0", "65536", "http"):
+        code, text = run(syncer, "--http-port", port, "-t", "-c", syncer.config_path)
+        assert code == 64 and "--http-port" in text, (port, code, text)
     code, text = run(syncer, "-c", syncer.config_path)
     assert code == 69 and "in use" in text, (code, text)
     assert run(syncer, "-t", "-c", syncer.config_path)[0] == 0
