@@ -117,7 +117,7 @@ def keep(pods, server, screen):
     pods.put("demo")
     ask = f"curl -sS -D- -H 'X-Nginx-Origin: gw-1' -H 'X-Auth-Token: %s' '{server.url}/v1/synced%s'"
     last, first = pods[PODS - 1], pods[0]
-    screen.title("All of it goes on until Ctrl-C.", f"syncer  {server.url}/v1/synced /v1/pods /v1/status /readyz")
+    screen.title("All of it goes on until Ctrl-C.", f"syncer  {server.url}/v1/synced /v1/pods /v1/status /readyz /ui/")
     for pod in pods:
         screen.line(f"  {pod.name}    https://{pods.host}:{pod.port}{pods.path} at {pod.address}, nginx {pod.nginx.process.pid}")
     screen.line(f"  CA      {pods.certs.ca}\n  log     {server.log_path}")
