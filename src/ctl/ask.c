@@ -103,7 +103,7 @@ int ask_init(struct asker *asker, const struct ctl_options *options, struct err 
     asker->loop = loop_new(err);
     if (!asker->loop)
         return -1;
-    asker->fetcher = fetcher_new(asker->loop, "syncerctl/" PACKAGE_VERSION, err);
+    asker->fetcher = fetcher_new(asker->loop, CTL_USER_AGENT, err);
     return asker->fetcher ? 0 : -1;
 }
 

@@ -16,6 +16,7 @@
 
 #include "options.h"
 
+#define CTL_USER_AGENT "syncerctl/" PACKAGE_VERSION /* of whatever syncerctl asks, servers and pods alike */
 #define ASK_URL_BYTES 512
 
 /* Where a syncer listens. */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <syncer/base/macros.h>
+
 #include "commands.h"
 #include "explain.h"
 #include "term.h"
@@ -56,7 +58,7 @@ static int refused(const struct ask_place *place, const struct ask_answer *answe
     char detail[256];
 
     ask_detail(answer, detail, sizeof(detail));
-    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
         if (strcmp(answer->error, refusals[i].error) == 0) {
             *again = refusals[i].again;
             return err_set(err, "no verdict: %s (%d): %s%s", answer->error, answer->status, detail, refusals[i].remedy);
@@ -130,7 +132,7 @@ static void add_table(struct buf *out, const struct json_doc *doc, bool colours)
     struct term_table table;
     struct peer peer;
 
-    term_table_init(&table, sizeof(heads) / sizeof(heads[0]));
+    term_table_init(&table, ARRAY_LEN(heads));
     for (size_t i = 0; i < table.columns; i++)
         term_table_add(&table, heads[i], TERM_BOLD);
     for (json_value v = json_first(doc, json_get(doc, 0, "pods")); v != JSON_NONE; v = json_next(doc, v))

@@ -44,7 +44,7 @@ void doctor_say(struct doctor *doctor, enum doctor_level level, const char *topi
 
 struct doctor_pod {
     char name[256], state[16];
-    bool counts, has_address;
+    bool counts;
 };
 /* How many count, and why the others do not. */
 void doctor_say_pods(struct doctor *doctor, const char *topic, const struct doctor_pod *pods, size_t n);

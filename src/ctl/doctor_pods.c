@@ -112,7 +112,7 @@ static void read_list(struct looking *l)
                                                 .on_watch = on_watch,
                                                 .on_notice = on_notice};
     struct source_settings settings = {
-        .conf = l->conf, .user_agent = "syncerctl/" PACKAGE_VERSION, .loop = l->loop, .events = &events, .arg = l};
+        .conf = l->conf, .user_agent = CTL_USER_AGENT, .loop = l->loop, .events = &events, .arg = l};
     struct source *source;
     struct err err;
 
@@ -307,7 +307,7 @@ static void look_at_each(struct looking *l)
         doctor_say(l->doctor, DOCTOR_BAD, "files", NULL, "%s", err.text);
         return;
     }
-    fetcher = fetcher_new(l->loop, "syncerctl/" PACKAGE_VERSION, &err);
+    fetcher = fetcher_new(l->loop, CTL_USER_AGENT, &err);
     if (fetcher)
         ask_pods(l, fetcher, trust);
     else

@@ -45,7 +45,7 @@ void doctor_look_at_rights(struct doctor *doctor, const struct conf *conf)
         return;
     }
     buf_init(&l.allowed, 1000);
-    rights = rights_new(l.loop, conf, "syncerctl/" PACKAGE_VERSION, &events, &l, &err);
+    rights = rights_new(l.loop, conf, CTL_USER_AGENT, &events, &l, &err);
     if (rights) {
         loop_run(l.loop, NULL);
         if (l.allowed.len > 0)

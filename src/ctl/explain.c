@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The words for what a pod answers, and for what keeps it from answering: two tables, and who is told of together. */
 #include <config.h>
 
 #include <inttypes.h>
@@ -68,32 +69,32 @@ static void explain_status(struct buf *out, int64_t code, bool many)
     buf_addf(out, "answer%s %" PRId64 ": %s", many ? "" : "s", code, many ? statuses[i].many : statuses[i].one);
 }
 
-/* With the server's reason behind. */
 static const struct {
     const char *result, *one, *many;
+    bool with_reason; /* the server's, behind it */
 } outcomes[] = {
     {"tls", "fails in TLS: its certificate should be for tls_server_name (or host) and by tls_ca",
-     "fail in TLS: their certificates should be for tls_server_name (or host) and by tls_ca"},
+     "fail in TLS: their certificates should be for tls_server_name (or host) and by tls_ca", true},
     {"connect", "takes no connection: does it live, is `port` right, does a network policy let syncer through?",
-     "take no connection: do they live, is `port` right, does a network policy let syncer through?"},
+     "take no connection: do they live, is `port` right, does a network policy let syncer through?", true},
     {"down", "has taken no connection for a while, and is not waited for until it does",
-     "have taken no connection for a while, and are not waited for until they do"},
+     "have taken no connection for a while, and are not waited for until they do", true},
     {"timeout", "answers too slowly for connection_timeout: overloaded?",
-     "answer too slowly for connection_timeout: overloaded?"},
+     "answer too slowly for connection_timeout: overloaded?", true},
     {"broken", "gives no whole HTTP answer: is `port` the gateway's?",
-     "give no whole HTTP answer: is `port` the gateway's?"},
+     "give no whole HTTP answer: is `port` the gateway's?", true},
     {"short", "could not be asked: descriptors or memory are out where syncer runs",
-     "could not be asked: descriptors or memory are out where syncer runs"},
+     "could not be asked: descriptors or memory are out where syncer runs", true},
     {"cut", "had not answered when the time was over: slow, or a request_deadline that is too short",
-     "had not answered when the time was over: slow, or a request_deadline that is too short"},
+     "had not answered when the time was over: slow, or a request_deadline that is too short", false},
     {"none", "was not asked before the deadline: syncer is overloaded, or request_deadline too short",
-     "were not asked before the deadline: syncer is overloaded, or request_deadline too short"},
+     "were not asked before the deadline: syncer is overloaded, or request_deadline too short", false},
     {"overloaded", "owes answers on all its connections (host_keepalives): it hangs, or is overloaded",
-     "owe answers on all their connections (host_keepalives): they hang, or are overloaded"},
+     "owe answers on all their connections (host_keepalives): they hang, or are overloaded", false},
     {"unprotected", "says 200 to any token: auth_jwt is missing in its probe location",
-     "say 200 to any token: auth_jwt is missing in their probe location"},
+     "say 200 to any token: auth_jwt is missing in their probe location", false},
     {"unconfirmed", "has not refused a made-up token yet, so its 200 proves nothing (control_probe: fail)",
-     "have not refused a made-up token yet, so their 200 proves nothing (control_probe: fail)"},
+     "have not refused a made-up token yet, so their 200 proves nothing (control_probe: fail)", false},
 };
 
 static void explain_outcome(struct buf *out, const struct peer *peer, bool many)
@@ -102,7 +103,7 @@ static void explain_outcome(struct buf *out, const struct peer *peer, bool many)
         if (strcmp(outcomes[i].result, peer->result) != 0)
             continue;
         buf_add_str(out, many ? outcomes[i].many : outcomes[i].one);
-        if (i < 6 && peer->reason[0]) {
+        if (outcomes[i].with_reason && peer->reason[0]) {
             buf_add_str(out, many ? " (the first: " : " (");
             term_add(out, peer->reason);
             buf_add_str(out, ")");

@@ -42,8 +42,7 @@ int main(int argc, char **argv)
         break;
     case CTL_USAGE:
         fprintf(stderr, "syncerctl: %s\n", err.text);
-        fprintf(stderr,
-                options.command < CTL_COMMANDS ? "syncerctl %s --help tells more\n" : "%ssyncerctl --help tells more\n",
+        fprintf(stderr, "syncerctl%s%s --help tells more\n", options.command < CTL_COMMANDS ? " " : "",
                 options.command < CTL_COMMANDS ? ctl_command_name(options.command) : "");
         return EX_USAGE;
     }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Members that may be missing, so that who shows them needs no branch for it. */
 #include <config.h>
 
 #include "member.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What goes to a terminal, made harmless; cells are kept until all are known, since the widest decides. */
 #include <config.h>
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads a token from where it may stand, and says what no server would take; there is no copy of it but the caller's. */
 #include <config.h>
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 
 #include "token.h"
 
-const char *token_fault(const char *token, size_t len)
+/* What is wrong with it, which is never repeated; NULL = nothing. */
+static const char *token_fault(const char *token, size_t len)
 {
     if (len == 0)
         return "the token is empty";

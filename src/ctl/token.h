@@ -12,7 +12,4 @@
  * without echo. 0, or -1 with the reason. `out` is wiped by the caller in any case. */
 int token_read(const char *file, struct buf *out, struct err *err);
 
-/* What is wrong with a token, which is never repeated; NULL = nothing. */
-const char *token_fault(const char *token, size_t len);
-
 #endif

@@ -54,8 +54,10 @@ static enum outcome is_ready(struct waiting *w)
     if (outcome == HOLDS && answer.status != 200) {
         ask_detail(&answer, detail, sizeof(detail));
         outcome = answer.status == 503 && answer.json ? NOT_YET : NEVER;
-        err_set(&w->why, outcome == NOT_YET ? "not ready: %.0s%s" : "%.150s is not syncer's: its /readyz says %s",
-                w->asker.place.shown, outcome == NOT_YET ? detail : "neither 200 nor 503");
+        if (outcome == NOT_YET)
+            err_set(&w->why, "not ready: %s", detail);
+        else
+            err_set(&w->why, "%.150s is not syncer's: its /readyz says neither 200 nor 503", w->asker.place.shown);
     }
     ask_answer_release(&answer);
     return outcome;

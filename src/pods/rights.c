@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Which verbs the API server allows: by the very requests that a source makes, cut off at the answer's head. A
+ * SelfSubjectAccessReview would need a POST, which net/fetch does not have.
+ */
 #include <config.h>
 
 #include <stdio.h>

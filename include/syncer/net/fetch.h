@@ -22,8 +22,8 @@ struct fetch_request {
     const char *url;    /* absolute; an IPv6 host in brackets */
     const char *bearer; /* token for Authorization: Bearer, NULL = none; never shown in any reason */
     const char *accept; /* NULL = application/json */
-    const char *const
-        *fields; /* more of them, each "Name: value", NULL behind the last; NULL = none. Wiped with the transfer */
+    /* More of them, each "Name: value", NULL behind the last; NULL = none. Wiped with the transfer. */
+    const char *const *fields;
     struct trust *trust;        /* shared by the transfer until it is gone; NULL for http only */
     const char *server_name;    /* name (or IP) the certificate must have, NULL = the URL's host */
     const char *unix_socket;    /* NULL = TCP */
@@ -53,8 +53,7 @@ struct fetch_result {
 struct fetch_events {
     /* A line of the final answer's head, without its end; before on_head. NULL = nobody wants to know. */
     void (*on_field)(void *arg, const char *line, size_t len);
-    /* The head of the final answer is complete: at once, not with the body's first byte; no interim one
-     * (1xx). */
+    /* The head of the final answer is complete: at once, not with the body's first byte; no interim one (1xx). */
     void (*on_head)(void *arg, int status, const char *content_type /* "" = none */);
     /* Body bytes in order. Other than 0 ends the transfer with FETCH_REFUSED. */
     int (*on_data)(void *arg, const char *data, size_t len);

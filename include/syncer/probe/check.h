@@ -5,10 +5,10 @@
  *
  *      check_start -> [snapshot -> origin -> ask, wait, ask again ...] -> on_done
  *
- * A check follows the table while it runs: a pod that leaves it or changes its address no longer counts, one that comes is
- * asked before Synced is said. Checks that run at the same time for the same token, origin and expectation share their
- * probes; each keeps its own deadline, patience and result. An origin that the table doesn't know proves it to be behind: Synced is not said before the
- * refresh, which the owner is asked for, has come or failed.
+ * A check follows the table while it runs: a pod that leaves it or changes its address no longer counts, one that comes
+ * is asked before Synced is said. Checks that run at the same time for the same token, origin and expectation share
+ * their probes; each keeps its own deadline, patience and result. An origin that the table doesn't know proves it to be
+ * behind: Synced is not said before the refresh, which the owner is asked for, has come or failed.
  */
 #ifndef SYNCER_PROBE_CHECK_H
 #define SYNCER_PROBE_CHECK_H
