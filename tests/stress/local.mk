@@ -13,6 +13,7 @@ TSAN_COMMON = \
 	src/base/fd.c \
 	src/base/must.c \
 	src/base/random.c \
+	src/base/siphash.c \
 	src/share/shm_object.c
 
 check_PROGRAMS += $(STRESS)
@@ -25,7 +26,7 @@ tests_stress_seqlock_CFLAGS = $(AM_CFLAGS) -pthread
 tests_stress_seqlock_LDADD = $(SHARE_LIBS)
 
 if TSAN
-EXTRA_PROGRAMS += $(STRESS_TSAN)
+check_PROGRAMS += $(STRESS_TSAN)
 tests_stress_scoreboard_tsan_SOURCES = $(TSAN_COMMON) \
 	src/share/scoreboard.c \
 	src/share/scoreboard_read.c \
@@ -41,7 +42,6 @@ tests_stress_seqlock_tsan_CFLAGS = $(TSAN_COMPILE)
 tests_stress_seqlock_tsan_LDFLAGS = $(TSAN_LINK)
 tests_stress_seqlock_tsan_LDADD = $(OPENSSL_LIBS)
 if SANITIZED
-check_PROGRAMS += $(STRESS_TSAN)
 TESTS += $(STRESS_TSAN)
 endif
 endif
