@@ -47,8 +47,7 @@ class World:
                                            {**pods.config(), **self.kube.config(), **CALM}))
         t.logs.append(self.syncer.log_path)
         self.syncer.env = {**self.kube.env(), "KUBERNETES_SERVICE_PORT": str(self.relay.port)}
-        with open(self.syncer.binary, "rb") as f:
-            self.sanitized = b"__asan_init" in f.read()
+        self.sanitized = self.syncer.is_sanitized()
         self.observer = observer.Observer(self.listing, self.journal)
         self.tokens, self.log, self.watcher = clients.Tokens(self, seed), watcher.Log(self), watcher.Watcher(self)
         self.traitor = self._betray(self.servers[-1]) if traitor else None

@@ -50,15 +50,6 @@ def start(t, n=2, **config):
     return pods, syncer
 
 
-def wait_log(syncer, text, seconds=20):
-    proc.wait_until(lambda: text in syncer.log(), seconds, why=f"the log does not say: {text}")
-
-
-def is_sanitized(syncer):
-    with open(syncer.binary, "rb") as f:
-        return b"__asan_init" in f.read()
-
-
 def pass_time(seconds):
     began = time.monotonic()
     proc.wait_until(lambda: time.monotonic() - began > seconds, seconds + 5)
@@ -98,7 +89,7 @@ def test_no_worker_can_start(t):
     os.unlink(ca)
     for pid in syncer.workers():
         os.kill(pid, signal.SIGKILL)
-    wait_log(syncer, "no worker is left: nothing is served until one can start")
+    syncer.wait_log("no worker is left: nothing is served until one can start")
     proc.wait_until(lambda: syncer.log().count("worker has failed") >= 4)
     assert syncer.log().count("no worker is left") == 1 and syncer.process.poll() is None
     shutil.copy(pods.certs.ca, ca)
@@ -113,7 +104,7 @@ def test_a_worker_that_dies_on_every_request(t):
         victim = proc.wait_until(syncer.workers, 30)[0]
         os.kill(victim, signal.SIGKILL)
         proc.wait_until(lambda: syncer.log().count("worker was ended by a signal") == n, 30)
-    wait_log(syncer, "worker starts again later")
+    syncer.wait_log("worker starts again later")
     proc.wait_until(lambda: len(syncer.workers()) == 2, 30)
     proc.wait_until(lambda: syncer.check("t").verdict == "Synced")
 
@@ -125,7 +116,7 @@ def test_a_worker_that_loops_is_ended(t):
     victim = syncer.workers()[0]
     make_loop(victim)
     proc.wait_until(lambda: not proc.alive(victim), 30, why="it was not ended")
-    wait_log(syncer, f'worker was ended by a signal" worker={victim} signal=ABRT')
+    syncer.wait_log(f'worker was ended by a signal" worker={victim} signal=ABRT')
     assert f'worker hangs: it is ended" worker={victim} hang_timeout_ms=1000' in syncer.log()
     proc.wait_until(lambda: len(syncer.workers()) == 2, 10, why="it was not replaced")
     assert syncer.check("t").verdict == "Synced"
@@ -136,7 +127,7 @@ def test_a_worker_that_is_stopped_for_good_is_killed(t):
     _, syncer = start(t, hang_timeout=1000)
     victim = syncer.workers()[0]
     os.kill(victim, signal.SIGSTOP)
-    wait_log(syncer, f'worker was ended by a signal" worker={victim} signal=KILL', 30)
+    syncer.wait_log(f'worker was ended by a signal" worker={victim} signal=KILL', seconds=30)
     proc.wait_until(lambda: len(syncer.workers()) == 2, 10, why="it was not replaced")
 
 
@@ -180,7 +171,7 @@ def test_a_new_master_takes_over_at_once(t):
     path = os.path.join(t.folder, "s.sock")
     for sig in (signal.SIGKILL, signal.SIGSEGV):
         syncer = t.syncer(pods, shutdown_grace=3000)
-        if sig == signal.SIGSEGV and is_sanitized(syncer):
+        if sig == signal.SIGSEGV and syncer.is_sanitized():
             sig = signal.SIGABRT  # AddressSanitizer would report the other one as a finding
         syncer.write(listen=[f"{syncer.address}:{syncer.port}", f"unix:{path}"])
         syncer.reload()
@@ -204,7 +195,7 @@ def test_an_address_that_is_still_in_use_is_waited_for(t):
     with socket.create_server((syncer.address, syncer.port)):
         with open(syncer.log_path, "ab") as log:
             syncer.process = proc.spawn([syncer.binary, "-c", syncer.config_path], stderr=log, cwd=syncer.folder)
-        wait_log(syncer, "address in use: trying again")
+        syncer.wait_log("address in use: trying again")
     proc.wait_connect((syncer.address, syncer.port), process=syncer.process)
     proc.wait_until(lambda: syncer.check("t").verdict == "Synced")
 

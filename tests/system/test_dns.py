@@ -34,10 +34,6 @@ def wait_pods(syncer, text, why="the list is another one"):
     proc.wait_until(lambda: syncer.check("t").pods == text, 15, why=why)
 
 
-def wait_log(syncer, text, seconds=15):
-    proc.wait_until(lambda: text in syncer.log(), seconds, why=f"the log does not say: {text}")
-
-
 def addresses(pods, *numbers):
     return [pods[n].address for n in numbers]
 
@@ -68,10 +64,10 @@ def test_a_name_without_addresses_keeps_the_old_list(t):
     syncer = make(t, pods)
     wait_pods(syncer, "2/2")
     names.put(other__test=addresses(pods, 0))  # NXDOMAIN, as a Service without ready pods
-    wait_log(syncer, "gw.ns.test has no address: no pod is ready, or `service` is wrong")
+    syncer.wait_log("gw.ns.test has no address: no pod is ready, or `service` is wrong")
     wait_pods(syncer, "2/2")
     names.put(gw__ns__test=addresses(pods, 0))
-    wait_log(syncer, "the list of pods can be read again")
+    syncer.wait_log("the list of pods can be read again")
     wait_pods(syncer, "1/1")
 
 
@@ -79,7 +75,7 @@ def test_no_list_before_the_first_addresses(t):
     pods = t.cluster(1)
     names = real(t, pods).start()
     syncer = make(t, pods, start=False).start(ready=False)
-    wait_log(syncer, "has no address")
+    syncer.wait_log("has no address")
     assert syncer.check("t").error == "no-pod-list" and syncer.get("/readyz").status == 503
     names.put(gw__ns__test=addresses(pods, 0))
     proc.wait_until(lambda: syncer.get("/readyz").status == 200, 15, why="no list came")
@@ -98,7 +94,7 @@ def test_servfail_silence_and_nobody_there_keep_the_old_list(t):
                                            (False, "Connection refused")]):
         names.stop()
         server = behaviour and resolver.FakeResolver(names.address, behaviour)
-        wait_log(syncer, said)
+        syncer.wait_log(said)
         assert syncer.check("t").pods == "2/2"
         if server:
             server.close()
@@ -112,12 +108,12 @@ def test_one_family_alone_is_no_list(t):
     rest = {"AAAA": SERVFAIL}
     fake(t, pods, lambda name, kind: [pods[0].address] if kind == resolver.A else rest["AAAA"])
     syncer = make(t, pods, start=False).start(ready=False)
-    wait_log(syncer, "AAAA of gw.ns.test: ")
-    wait_log(syncer, "answers SERVFAIL")
+    syncer.wait_log("AAAA of gw.ns.test: ")
+    syncer.wait_log("answers SERVFAIL")
     rest["AAAA"] = None
-    wait_log(syncer, "has not answered in 1000 ms")
+    syncer.wait_log("has not answered in 1000 ms")
     rest["AAAA"] = NXDOMAIN
-    wait_log(syncer, "the answers for A and AAAA contradict each other")
+    syncer.wait_log("the answers for A and AAAA contradict each other")
     assert syncer.get("/readyz").status == 503
     rest["AAAA"] = []  # no data: there is none, which is fine
     proc.wait_until(lambda: syncer.get("/readyz").status == 200, 15, why="no list came")
@@ -128,7 +124,7 @@ def test_an_address_that_is_nobodys(t):
     answers = [["0.0.0.0"]]
     fake(t, pods, lambda name, kind: answers[0] if kind == resolver.A else [])
     syncer = make(t, pods, start=False).start(ready=False)
-    wait_log(syncer, "0.0.0.0 is no pod's address")
+    syncer.wait_log("0.0.0.0 is no pod's address")
     answers[0] = [pods[0].address] * 2  # twice is once
     proc.wait_until(lambda: syncer.get("/readyz").status == 200, 15, why="no list came")
     assert len(syncer.get("/v1/pods").json()["pods"]) == 1
@@ -159,7 +155,7 @@ def test_more_than_max_pods(t):
     names.put(gw__ns__test=addresses(pods, 0, 1))
     syncer = make(t, pods, max_pods=2)
     names.put(gw__ns__test=addresses(pods, 0, 1, 2))
-    wait_log(syncer, "3 addresses are more than max_pods (2)")
+    syncer.wait_log("3 addresses are more than max_pods (2)")
     assert syncer.check("t").error == "too-many-pods"
     names.put(gw__ns__test=addresses(pods, 1, 2))
     wait_pods(syncer, "2/2")
@@ -200,7 +196,7 @@ def test_the_search_list(t):
     syncer.start()
     wait_pods(syncer, "2/2")
     names.put()
-    wait_log(syncer, "gw.ns has no address: no pod is ready, or `service` is wrong; asked for gw.ns.svc.test")
+    syncer.wait_log("gw.ns has no address: no pod is ready, or `service` is wrong; asked for gw.ns.svc.test")
     assert syncer.check("t").pods == "2/2"
     names.put(gw__ns__svc__test=addresses(pods, 0))
     wait_pods(syncer, "1/1")

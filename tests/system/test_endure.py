@@ -96,9 +96,7 @@ def test_nothing_grows(t):
     text = "".join(f"\n{k}: {before[k]} -> {after[k]}" for k in before)
     print(f"# {RESPAWNS} respawns, {RELOADS} reloads, {clients.done} checks, {len(clients.lost)} lost".replace("\n", "\n# ")
           + text.replace("\n", "\n# "), flush=True)
-    with open(syncer.binary, "rb") as f:
-        sanitized = b"__asan_init" in f.read()  # AddressSanitizer keeps what is freed
-    compared = [k for k in before if not (sanitized and ("own memory" in k or "SS" in k))]
+    compared = [k for k in before if not (syncer.is_sanitized() and ("own memory" in k or "SS" in k))]
     assert all(after[k] <= before[k] + MAY_GROW.get(k, 0) for k in compared), text
     assert not clients.bad, collections.Counter(clients.bad)
     assert len(clients.lost) <= 2 * RESPAWNS, f"{len(clients.lost)} requests were lost by {RESPAWNS} deaths"

@@ -78,9 +78,9 @@ def test_a_file_with_a_token_that_changes(t):
     way.write({"tokenFile": token}, way.ca)
     server = way.start(kubeconfig=way.path)
     way.ns.revoke("old")
-    incluster.wait_log(server, "could not be read", "401")
+    server.wait_log("could not be read", "401")
     write(way.ns.token())
-    incluster.wait_log(server, "can be read again")
+    server.wait_log("can be read again")
 
 
 def test_without_verification(t):

@@ -66,10 +66,10 @@ def test_endpointslices(t):
     text = manifest("endpointslices.yaml", ns.name)
     ns.server.kubectl("apply", "-f", "-", text=text)
     server = incluster.syncer(t, pods, ns, ready=False, pods="endpointslices", service="gateway", deployment=None)
-    incluster.wait_log(server, "404", "discovery.k8s.io/v1 came with Kubernetes 1.21")
+    server.wait_log("404", "discovery.k8s.io/v1 came with Kubernetes 1.21")
     since = len(server.log())
     ns.role([])
-    incluster.wait_log(server, "verb list on resource endpointslices of apiGroup", "discovery.k8s.io", since=since)
+    server.wait_log("verb list on resource endpointslices of apiGroup", "discovery.k8s.io", since=since)
 
 
 def without(rules, verb, *resources):
@@ -90,12 +90,12 @@ def test_each_verb_that_is_missing_is_named(t):
     for (verb, resource), group in READING.items():
         since = len(server.log())
         ns.role(without(rules, verb, resource))
-        incluster.wait_log(server, "could not be read", "403", f"verb {verb} on resource {resource} of apiGroup", group,
-                           since=since)
+        server.wait_log("could not be read", "403", f"verb {verb} on resource {resource} of apiGroup", group,
+                        since=since)
         assert sorted(incluster.counting(server).values()) == known
         since = len(server.log())
         ns.role(rules)
-        incluster.wait_log(server, "can be read again", since=since)
+        server.wait_log("can be read again", since=since)
 
 
 def test_each_watch_that_is_not_allowed_is_named(t):
@@ -105,7 +105,7 @@ def test_each_watch_that_is_not_allowed_is_named(t):
     ns.role(without(rules, "watch", *WATCHING))
     server = incluster.syncer(t, pods, ns)
     for resource, group in WATCHING.items():
-        incluster.wait_log(server, "can't be watched", f"verb watch on resource {resource} of apiGroup", group)
+        server.wait_log("can't be watched", f"verb watch on resource {resource} of apiGroup", group)
     ns.pod("q1", pods.block.address(13))
     incluster.wait_counting(server, incluster.addresses(pods, 11, 12, 13))
     assert incluster.reads(server, "failed") == 0
@@ -114,7 +114,7 @@ def test_each_watch_that_is_not_allowed_is_named(t):
 def test_no_rights_at_all(t):
     pods, ns = seeded(t, rules=[])
     server = incluster.syncer(t, pods, ns, ready=False)
-    incluster.wait_log(server, "verb get on resource deployments of apiGroup", "apps")
+    server.wait_log("verb get on resource deployments of apiGroup", "apps")
     assert server.check("t").error == "no-pod-list" and server.get("/readyz").status == 503
 
 

@@ -116,7 +116,7 @@ def test_a_deployment_that_is_deleted_and_made_again(t):
     watched.close()  # pods whose Deployment is gone are known until there is another list: their checks fail, and should
     since = len(server.log())
     ns.api.delete(ns.apps + f"deployments/{kubeobjects.DEPLOYMENT}")
-    incluster.wait_log(server, "404", "there is no such Deployment", since=since)
+    server.wait_log("404", "there is no such Deployment", since=since)
     assert len(incluster.counting(server)) == 2
     proc.wait_until(lambda: not ns.pods(), 60, 0.05, why="the pods stay")
     assert server.check(kubelet.TOKEN).verdict == "NotSynced"

@@ -43,7 +43,7 @@ def test_a_server_whose_certificate_has_another_address(t):
     ns.seed(pods.block.address(11))
     through = t.keep(relay.Relay(pods.block.address(200), (ns.server.address, ns.server.port)))
     server = incluster.syncer(t, pods, ns, at=(through.address, through.port), ready=False)
-    incluster.wait_log(server, "could not be read", through.address)
+    server.wait_log("could not be read", through.address)
     assert server.check("t").error == "no-pod-list" and not ns.server.audited(ns.user())
 
 
@@ -107,12 +107,12 @@ def test_a_token_that_is_revoked_and_one_that_has_expired(t):
     mount = ns.mount(token=ns.secret_token("old"))
     server = incluster.syncer(t, pods, ns, mount)
     ns.revoke("old")
-    incluster.wait_log(server, "could not be read", "401")
+    server.wait_log("could not be read", "401")
     mount.write(token=ns.expired_token("syncer", account))
     incluster.wait_reads(server, result="failed")
     incluster.wait_counting(server, known, 0)
     mount.write(token=ns.token())
-    incluster.wait_log(server, "can be read again")
+    server.wait_log("can be read again")
     incluster.wait_counting(server, known, 0)
 
 
@@ -144,7 +144,7 @@ def test_pods_that_change(t):
 def test_a_deployment_that_is_not_there(t):
     pods, ns = t.cluster(1), incluster.namespace(t)
     server = incluster.syncer(t, pods, ns, ready=False)
-    incluster.wait_log(server, "404", "there is no such Deployment")
+    server.wait_log("404", "there is no such Deployment")
     assert server.check("t").error == "no-pod-list"
     ns.seed(pods.block.address(11))
     incluster.wait_counting(server, [pods.block.address(11)])

@@ -103,7 +103,7 @@ def test_without_the_right_to_watch_it_polls_and_says_so_once(t):
     pods, ns = t.cluster(1), incluster.namespace(t, rules=rules)
     ns.seed(*incluster.addresses(pods, 11, 12))
     server = incluster.syncer(t, pods, ns, scrape_interval=1000)
-    incluster.wait_log(server, "watch", "forbidden")
+    server.wait_log("watch", "forbidden")
     ns.pod("q1", pods.block.address(13))
     incluster.wait_counting(server, incluster.addresses(pods, 11, 12, 13))
     incluster.wait_reads(server, 4)

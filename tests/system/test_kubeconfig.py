@@ -79,11 +79,6 @@ def wait_reads(api, n=1):
     proc.wait_until(lambda: api.asked[before:].count("pods") > n, 15, why="no read came to its end")
 
 
-def wait_log(syncer, *texts):
-    proc.wait_until(lambda: any(all(text in line for text in texts) for line in syncer.log().splitlines()), 15,
-                    why=f"the log does not say {texts}")
-
-
 def authority(t, name):
     """A CA of its own."""
     folder = os.path.join(t.folder, name)
@@ -181,7 +176,7 @@ def test_a_server_that_nothing_proves(t):
     one.api.context.load_cert_chain(*other.issued("elsewhere"))
     one.write({"insecure-skip-tls-verify": True}, {"token": TOKEN})
     api, syncer = one.start()
-    wait_log(syncer, "level=warn", "insecure-skip-tls-verify", "nothing proves")
+    syncer.wait_log("level=warn", "insecure-skip-tls-verify", "nothing proves")
 
 
 # ---- what is refused ----
@@ -191,7 +186,7 @@ def test_a_ca_that_does_not_know_the_server(t):
     one = Setting(t)
     one.write({"certificate-authority": other.ca}, {"token": TOKEN})
     api, syncer = one.start(ready=False)
-    wait_log(syncer, "level=error", f"certificate for {api.address}", "expected: one for https://" + api.address, other.ca)
+    syncer.wait_log("level=error", f"certificate for {api.address}", "expected: one for https://" + api.address, other.ca)
     assert not api.tokens, "the token went to a server that is not proven"
     assert syncer.check("t").error == "no-pod-list"
 
@@ -200,7 +195,7 @@ def test_a_certificate_for_another_name(t):
     one = Setting(t)
     one.api.context.load_cert_chain(*t.certs.issued("elsewhere"))
     api, syncer = one.with_token().start(ready=False)
-    wait_log(syncer, "level=error", "certificate for elsewhere", "expected: one for https://" + api.address)
+    syncer.wait_log("level=error", "certificate for elsewhere", "expected: one for https://" + api.address)
     assert not api.tokens
 
 
@@ -291,7 +286,7 @@ def test_a_swapped_ca(t):
     wait_reads(api, 2)
     assert failed_reads(syncer) == failed, syncer.log()
     mount.put(ca_crt=both)  # nothing of the server is known by this one
-    wait_log(syncer, "level=error", "certificate for", "expected:")
+    syncer.wait_log("level=error", "certificate for", "expected:")
 
 
 def test_a_new_token_in_the_kubeconfig(t):

@@ -40,13 +40,6 @@ def fault(status, body=b"{}", **how):
     return lambda request: request.reply(status, body, **how)
 
 
-def wait_failed(syncer, *texts):
-    """One more read has failed, and the log says so with all the texts in one line."""
-    def said():
-        return any(all(text in line for text in texts) for line in syncer.log().splitlines())
-    proc.wait_until(said, 10, why=f"the log does not say {texts}")
-
-
 def test_the_pods_of_a_deployment(t):
     for version in ("v1.20", "v1.36"):
         api, syncer = start(t, setup=lambda api: setattr(api, "phase", f"{version}-1-settled"))
@@ -188,7 +181,7 @@ def test_a_missing_verb_is_named(t):
     for step, name in (("deployment", "get deployments"), ("replicasets", "list replicasets"), ("pods", "list pods")):
         recorded = {"deployment": "deployment-get-403", "replicasets": "replicasets-list-403", "pods": "pods-list-403"}
         api.faults = {step: fault(403, kube.recording(recorded[step] + ".json"))}
-        wait_failed(syncer, name, "Role", "forbidden")
+        syncer.wait_log(name, "Role", "forbidden")
         api.faults = {}
         good = syncer.log().count("can be read again")
         proc.wait_until(lambda: syncer.log().count("can be read again") > good, 10)
@@ -215,7 +208,7 @@ def test_a_reload_waits_for_the_list_only_if_its_pods_are_others(t):
 
 def test_no_list_yet_is_503(t):
     api, syncer = start(t, wait=False, setup=lambda api: api.faults.update(pods=fault(500)))
-    proc.wait_until(lambda: "could not be read" in syncer.log(), 10)
+    syncer.wait_log("could not be read")
     assert syncer.check("t").error == "no-pod-list" and syncer.get("/readyz").status == 503
     api.faults = {}
     wait_counting(syncer, 2, 3, 4)
@@ -224,7 +217,7 @@ def test_no_list_yet_is_503(t):
 
 def test_too_many_pods(t):
     api, syncer = start(t, wait=False, max_pods=2)
-    wait_failed(syncer, "max_pods")
+    syncer.wait_log("max_pods")
     assert syncer.check("t").error == "too-many-pods"
 
 
@@ -274,7 +267,7 @@ def test_without_the_verb_watch_it_polls_and_says_so_once(t):
         api.watch_faults = dict.fromkeys(("deployment", "replicasets", "pods"), fault(403, kube.recording("pods-watch-403.json")))
     api, syncer = start(t, setup=setup)
     for resource in ("deployments", "replicasets", "pods"):
-        wait_failed(syncer, "can't be watched", f"verb watch on resource {resource} of apiGroup")
+        syncer.wait_log("can't be watched", f"verb watch on resource {resource} of apiGroup")
     assert syncer.get("/v1/status").json()["watch"] == "forbidden"
     watched = len(api.watched)
     api.put("pods", api.pod("another", "127.0.0.9"))
@@ -308,9 +301,9 @@ def test_a_server_that_hangs_holds_nobody_up(t):
 def test_no_secret_is_written(t):
     api, syncer = start(t)
     api.faults = {"pods": fault(403, kube.recording("pods-list-403.json"))}
-    wait_failed(syncer, "list pods")
+    syncer.wait_log("list pods")
     api.faults = {"pods": fault(403, b'{"kind":"Status","message":"Bearer %s may not do that"}' % api.token.encode())}
-    wait_failed(syncer, "the token may be in it")
+    syncer.wait_log("the token may be in it")
     assert "token-of-the-account" not in syncer.get("/v1/status").body.decode()
     syncer.stop()
     assert "token-of-the-account" not in syncer.log()

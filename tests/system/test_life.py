@@ -24,11 +24,6 @@ def run(syncer, *args, env=None, cwd=None):
     return done.returncode, done.stdout + done.stderr
 
 
-def is_sanitized(syncer):
-    with open(syncer.binary, "rb") as f:
-        return b"__asan_init" in f.read()
-
-
 def start(t, n=3, **config):
     """A probe that a busy machine holds up beyond connection_timeout is not what is looked for here."""
     pods = t.cluster(n)
@@ -36,10 +31,6 @@ def start(t, n=3, **config):
     syncer = t.syncer(pods, **{"connection_timeout": 5000, "request_deadline": 15000, **config})
     proc.wait_until(lambda: syncer.check("t").verdict == "Synced", why="the token is not seen")
     return pods, syncer
-
-
-def wait_log(syncer, text, seconds=10):
-    proc.wait_until(lambda: text in syncer.log(), seconds, why=f"the log does not say: {text}")
 
 
 def test_it_ends_with_0_on_sigterm_and_sigint(t):
@@ -142,7 +133,7 @@ def test_a_bad_file_changes_nothing(t):
     before = syncer.workers()
     syncer.write(retries="many")
     syncer.process.send_signal(signal.SIGHUP)
-    wait_log(syncer, "keeping the old configuration")
+    syncer.wait_log("keeping the old configuration")
     assert syncer.workers() == before and syncer.check("t").verdict == "Synced"
     assert syncer.get("/v1/status").json()["reloads_failed"] == 1
 
@@ -226,7 +217,7 @@ def test_sigterm_does_not_wait_for_idle_clients_of_workers_that_retire(t):
     link = syncer.connect()
     syncer.request("GET", "/livez", link=link)
     syncer.process.send_signal(signal.SIGHUP)
-    wait_log(syncer, "reload is done")
+    syncer.wait_log("reload is done")
     assert syncer.stop() == 0  # within its 15 s
     assert "signal=KILL" not in syncer.log()
     link.close()
@@ -281,7 +272,7 @@ def test_a_reload_gives_up_when_no_room_is_made(t):
         syncer.process.send_signal(signal.SIGHUP)
         proc.wait_until(lambda: syncer.log().count("reload is done") == n + 1, 20)
     syncer.process.send_signal(signal.SIGHUP)
-    wait_log(syncer, "keeping the old configuration", 40)
+    syncer.wait_log("keeping the old configuration", seconds=40)
     line = next(line for line in syncer.log().splitlines() if "keeping the old configuration" in line)
     assert "there was no room for the new workers: 32 of earlier configurations still finish" in line, line
     assert "shutdown_grace" in line
@@ -300,7 +291,7 @@ def test_whoever_starts_it_may_ignore_sigchld(t):
     with open(syncer.log_path, "ab") as log:
         syncer.process = proc.spawn(["env", "--ignore-signal=CHLD", syncer.binary, "-c", syncer.config_path], stdout=log,
                                     stderr=log, cwd=syncer.folder)
-    wait_log(syncer, "worker is ready")
+    syncer.wait_log("worker is ready")
     proc.wait_until(lambda: len(syncer.workers()) == 2, 5)
     victim = syncer.workers()[0]
     os.kill(victim, signal.SIGKILL)
@@ -324,19 +315,19 @@ def test_whoever_starts_it_may_have_closed_the_standard_descriptors(t):
 def test_a_killed_worker_costs_its_own_requests_only(t):
     for sig in (signal.SIGSEGV, signal.SIGKILL):
         _, syncer = start(t)
-        if sig == signal.SIGSEGV and is_sanitized(syncer):
+        if sig == signal.SIGSEGV and syncer.is_sanitized():
             sig = signal.SIGABRT  # AddressSanitizer would report the other one as a finding
         clients = t.keep(Clients(syncer))
         clients.wait_for(50)
         victim = syncer.workers()[0]
         os.kill(victim, sig)
-        wait_log(syncer, f"worker={victim}")
+        syncer.wait_log(f"worker={victim}")
         proc.wait_until(lambda: len(syncer.workers()) == 2 and victim not in syncer.workers(), 5,
                         why="the worker was not replaced")
         clients.wait_for(200)
         clients.stop()
         assert not clients.bad and len(clients.lost) <= 8, (clients.bad[:5], clients.lost)
-        wait_log(syncer, f"signal={sig.name[3:]}")
+        syncer.wait_log(f"signal={sig.name[3:]}")
         syncer.stop()
 
 
@@ -383,7 +374,7 @@ def test_a_worker_that_cannot_start_is_tried_again_ever_more_slowly(t):
     os.unlink(ca)  # at a start it would be noticed before
     for pid in syncer.workers():
         os.kill(pid, signal.SIGKILL)
-    wait_log(syncer, "No such file")
+    syncer.wait_log("No such file")
     proc.wait_until(lambda: syncer.log().count("worker starts again later") >= 4, 15)
     started = syncer.log().count("worker has failed")
     assert started < 20, started
@@ -397,7 +388,7 @@ def test_what_the_configuration_names_must_be_usable(t):
                                                             "KUBERNETES_SERVICE_PORT": "1"})
     assert code == 78 and "/no/such/folder" in text, (code, text)
     syncer.process.send_signal(signal.SIGHUP)
-    wait_log(syncer, "keeping the old configuration")
+    syncer.wait_log("keeping the old configuration")
     assert syncer.check("t").verdict == "Synced"
 
 

@@ -30,14 +30,9 @@ def start(t, n=3, **config):
     return pods, syncer
 
 
-def wait_log(syncer, text, seconds=20):
-    proc.wait_until(lambda: text in syncer.log(), seconds, why=f"the log does not say: {text}")
-
-
 def skip_if_sanitized(syncer):
-    with open(syncer.binary, "rb") as f:
-        if b"__asan_init" in f.read():
-            raise tap.Skip("AddressSanitizer takes more address space than there is")
+    if syncer.is_sanitized():
+        raise tap.Skip("AddressSanitizer takes more address space than there is")
 
 
 # ---- descriptors ----
@@ -53,10 +48,11 @@ def test_the_limit_is_raised_and_checked(t):
             f.write(f'#!/bin/sh\nexec prlimit --nofile={soft}:{hard} {binary} "$@"\n')
         os.chmod(wrapper, 0o755)
         syncer.binary = wrapper
-        os.truncate(syncer.log_path, 0) if os.path.exists(syncer.log_path) else None
+        if os.path.exists(syncer.log_path):
+            os.truncate(syncer.log_path, 0)
         syncer.start()
         proc.wait_until(lambda: len(syncer.workers()) == 2)
-        wait_log(syncer, "connections to pods")
+        syncer.wait_log("connections to pods")
         for pid in [syncer.process.pid, *syncer.workers()]:
             proc.wait_until(lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE) == (hard, hard), why="it is not raised")
         text = syncer.log()
@@ -84,7 +80,7 @@ def test_no_descriptors_in_the_workers(t):
     assert peer["result"] == "short" and "Too many open files" in peer["reason"] and not peer["finished"], peer
     waiting = socket.create_connection((syncer.address, syncer.port))
     waiting.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    wait_log(syncer, 'clients wait or are let go: something is missing here" reason="Too many open files"')
+    syncer.wait_log('clients wait or are let go: something is missing here" reason="Too many open files"')
     limit(workers, resource.RLIMIT_NOFILE, None)
     with waiting:
         waiting.settimeout(10)
@@ -100,11 +96,11 @@ def test_no_descriptors_in_the_master(t):
     master = [syncer.process.pid]
     limit(master, resource.RLIMIT_NOFILE, 3)
     syncer.process.send_signal(signal.SIGHUP)
-    wait_log(syncer, "keeping the old configuration")
+    syncer.wait_log("keeping the old configuration")
     victim = syncer.workers()[0]
     os.kill(victim, signal.SIGKILL)
-    wait_log(syncer, 'worker cannot be started" reason="control socket: Too many open files"')
-    wait_log(syncer, "worker starts again later")
+    syncer.wait_log('worker cannot be started" reason="control socket: Too many open files"')
+    syncer.wait_log("worker starts again later")
     assert syncer.check("t").verdict == "Synced"  # by the other one
     limit(master, resource.RLIMIT_NOFILE, None)
     proc.wait_until(lambda: len(syncer.workers()) == 2, 40, why="the worker was not replaced")
@@ -129,7 +125,7 @@ def test_no_memory_in_the_workers(t):
     clients = t.keep(Clients(syncer, 80))
     proc.wait_until(lambda: len(clients.bad) >= 80, 30, why="nothing is missing")
     clients.stop()
-    wait_log(syncer, 'something is missing here" reason="Cannot allocate memory"')
+    syncer.wait_log('something is missing here" reason="Cannot allocate memory"')
     limit(workers, resource.RLIMIT_AS, None)
     proc.wait_until(lambda: syncer.check("t").verdict == "Synced", 10, why="it does not recover")
     assert set(clients.bad) <= {(200, "Timeout", None), (503, None, "overloaded")}, set(clients.bad)
@@ -145,9 +141,9 @@ def test_no_memory_in_the_master(t):
     syncer.write(static=syncer.config["static"] + [{"name": f"more-{i}", "address": "127.0.0.9", "port": i + 1}
                                                    for i in range(8000)])
     syncer.process.send_signal(signal.SIGHUP)
-    wait_log(syncer, "keeping the old configuration")
+    syncer.wait_log("keeping the old configuration")
     os.kill(syncer.workers()[0], signal.SIGKILL)
-    wait_log(syncer, "worker starts again later")
+    syncer.wait_log("worker starts again later")
     assert syncer.check("t").verdict == "Synced"
     limit(master, resource.RLIMIT_AS, None)
     proc.wait_until(lambda: len(syncer.workers()) == 2, 40, why="the worker was not replaced")

@@ -102,9 +102,9 @@ def test_renamed_over_and_written_in_place(t):
     wait_reloads(syncer, 2)
     with open(syncer.config_path, "a") as f:
         f.write("retries: 5\n")  # is there twice
-    proc.wait_until(lambda: "keeping the old configuration" in syncer.log(), 10)
+    syncer.wait_log("keeping the old configuration")
     os.rename(syncer.config_path, syncer.config_path + ".old")
-    proc.wait_until(lambda: "a watched file is gone" in syncer.log(), 10)
+    syncer.wait_log("a watched file is gone")
     syncer.write(retries=5)
     wait_reloads(syncer, 3)
 
@@ -114,7 +114,7 @@ def test_a_bad_file_and_then_a_good_one(t):
     syncer.start()
     before = syncer.workers()
     syncer.write(retries="many")
-    proc.wait_until(lambda: "keeping the old configuration" in syncer.log(), 10)
+    syncer.wait_log("keeping the old configuration")
     assert syncer.workers() == before and generation(syncer) == 1
     syncer.write(retries=3)
     wait_reloads(syncer, 1)
@@ -126,7 +126,7 @@ def test_a_file_that_a_failed_reload_names_is_tried_again_when_it_comes(t):
     syncer.start()
     ca = os.path.join(t.folder, "later", "ca.pem")
     syncer.write(tls_ca=ca)
-    proc.wait_until(lambda: "keeping the old configuration" in syncer.log(), 10)
+    syncer.wait_log("keeping the old configuration")
     os.mkdir(os.path.dirname(ca))
     shutil.copy(pods.certs.ca, ca)
     wait_reloads(syncer, 1)
@@ -183,7 +183,7 @@ def test_the_folder_goes_and_comes_back(t):
     syncer.write()
     syncer.start()
     shutil.rmtree(os.path.dirname(folder))
-    proc.wait_until(lambda: "a watched file is gone" in syncer.log(), 10)
+    syncer.wait_log("a watched file is gone")
     assert syncer.check("t").verdict == "Synced"
     os.makedirs(folder)
     syncer.write()  # what was there before
@@ -222,7 +222,7 @@ def test_switched_off_and_on(t):
     syncer.write(retries=4)
     wait_reloads(syncer, 3)
     syncer.write(watch_files=False, retries="many")  # a bad file does not switch it off
-    proc.wait_until(lambda: "keeping the old configuration" in syncer.log(), 10)
+    syncer.wait_log("keeping the old configuration")
     syncer.write(retries=5)
     wait_reloads(syncer, 4)
     assert not has_inotify(syncer) and "a file has changed" in syncer.log()

@@ -59,10 +59,3 @@ def wait_reads(server, n=2, result="ok", seconds=15.0):
     """Until so many more reads have come to their end: what the cluster was before is known by then."""
     before = reads(server, result)
     proc.wait_until(lambda: reads(server, result) >= before + n, seconds, why=f"no {n} more reads are {result}")
-
-
-def wait_log(server, *texts, seconds=15.0, since=0):
-    """Until one line of the log has all the texts, not counting its first `since` bytes."""
-    def said():
-        return any(all(text in line for text in texts) for line in server.log()[since:].splitlines())
-    proc.wait_until(said, seconds, 0.05, why=f"the log does not say {texts}")

@@ -125,6 +125,17 @@ class Syncer:
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
+    def wait_log(self, *texts, seconds=20.0, since=0):
+        """Until one line of the log has all the texts, not counting its first `since` bytes."""
+        def said():
+            return any(all(text in line for text in texts) for line in self.log()[since:].splitlines())
+        proc.wait_until(said, seconds, 0.05, why=f"the log does not say {texts}")
+
+    def is_sanitized(self):
+        """AddressSanitizer keeps what is freed, takes address space, and has signals and system calls of its own."""
+        with open(self.binary, "rb") as f:
+            return b"__asan_init" in f.read()
+
     def stop(self, sig=signal.SIGTERM):
         """Ends it in good order; its exit code. No process of it may be left."""
         pids = self.workers() if self.process.poll() is None else []
