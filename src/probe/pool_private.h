@@ -33,18 +33,18 @@ struct pool_link {
     struct pool_pod *pod;
     struct pool_link *next, *prev; /* of the pod's links */
     enum pool_link_state state;
+    int64_t began_ns;        /* when opening it began */
+    int64_t opened_ns;       /* when it was open */
+    int64_t idle_ns;         /* since when it is IDLE */
+    uint32_t served;         /* exchanges before this one */
     struct loop_timer limit; /* BUSY without a probe: until it must be answered */
 
     /* the exchange of a BUSY link */
     struct probe *probe; /* NULL = orphan */
     struct probe_text *text;
     size_t sent;      /* bytes of text */
-    int64_t began_ns; /* when it was begun to open it */
-    int64_t opened_ns;
-    uint32_t served;  /* exchanges before this one */
-    int64_t idle_ns;  /* since when it is IDLE */
+    int64_t asked_ns; /* when it began */
     bool orphan;      /* counted in the pod's n_orphans */
-    int64_t asked_ns; /* when this exchange began */
     bool kept;        /* it was not opened for this exchange: its end before the first byte proves nothing */
     bool answered;    /* a byte of the answer has come */
     int64_t limit_ns; /* when connection_timeout of this exchange is over */
