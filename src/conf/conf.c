@@ -88,12 +88,23 @@ static bool is_service_link(const char *name, const char *value)
            (strcmp(name, "port") == 0 && (strncmp(value, "tcp://", 6) == 0 || strncmp(value, "udp://", 6) == 0));
 }
 
+/* Of syncerctl, which may be called from the same environment. */
+static bool is_ctl(const char *name)
+{
+    return strcmp(name, "url") == 0 || strcmp(name, "admin_url") == 0 || strcmp(name, "token") == 0;
+}
+
 static void note_unknown(struct conf_notes *notes, const char *name)
 {
     const char *nearest = key_nearest(name);
+    char upper[64];
+    size_t i;
 
+    for (i = 0; name[i] && i < sizeof(upper) - 1; i++)
+        upper[i] = (char)toupper((unsigned char)name[i]);
+    upper[i] = '\0';
     if (notes->n < CONF_MAX_NOTES)
-        err_set(&notes->items[notes->n++], "environment: SYNCER_%.60s is no setting%s%s", name,
+        err_set(&notes->items[notes->n++], "environment: SYNCER_%s is no setting%s%s", upper,
                 nearest ? "; the nearest is " : "", nearest ? nearest : "");
 }
 
@@ -102,7 +113,7 @@ static int read_variable(struct conf *conf, const char *name, const char *value,
 {
     const struct key *key = key_find(name);
 
-    if (is_service_link(name, value))
+    if (is_service_link(name, value) || is_ctl(name))
         return 0;
     if (strcmp(name, "static") == 0)
         return err_set(err, "can only be set in the file");

@@ -13,14 +13,6 @@
 
 extern char **environ;
 
-/* Ours, which are no settings of the daemon's. */
-static void forget_own_variables(void)
-{
-    unsetenv("SYNCER_TOKEN");
-    unsetenv("SYNCER_URL");
-    unsetenv("SYNCER_ADMIN_URL");
-}
-
 static int read_all(const char *file, struct conf *conf, struct conf_notes *notes, struct err *err)
 {
     bool in_cluster = getenv("KUBERNETES_SERVICE_HOST") != NULL;
@@ -58,7 +50,6 @@ int doctor_look_at_conf(struct doctor *doctor, const char *file, struct conf *co
     struct conf_notes notes = {.n = 0};
     struct err err = {""};
 
-    forget_own_variables();
     if (conf_init(conf, &err) < 0 || read_all(file, conf, &notes, &err) < 0) {
         doctor_say(doctor, DOCTOR_BAD, "configuration", "syncer -t -c FILE checks it", "%s", err.text);
         return -1;

@@ -87,7 +87,8 @@ int conf_read_file(struct conf *conf, const char *path, struct err *err);
 size_t conf_files(const struct conf *conf, const char *paths[CONF_MAX_FILES]);
 
 /* Reads SYNCER_<KEY> variables from a NULL-terminated environment. Kubernetes puts SYNCER_PORT=tcp://... and the like into
- * every pod of a namespace that has a Service called syncer: these are passed over; other unknown ones are noted. */
+ * every pod of a namespace that has a Service called syncer: these are passed over, and so are syncerctl's; other unknown
+ * ones are noted. */
 int conf_read_env(struct conf *conf, char *const *env, struct conf_notes *notes, struct err *err);
 
 /* What only the whole can tell: required keys, values that don't fit together. Resolves `pods: auto` by `in_cluster`. */

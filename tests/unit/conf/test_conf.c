@@ -125,6 +125,9 @@ Test(conf, environment)
                    (char[]){"SYNCER_SERVICE_HOST=10.0.0.1"},
                    (char[]){"SYNCER_PORT_8080_TCP=tcp://10.0.0.1:8080"},
                    (char[]){"SYNCER_RETRYS=1"},
+                   (char[]){"SYNCER_URL=http://127.0.0.1:8080"},
+                   (char[]){"SYNCER_ADMIN_URL=http://127.0.0.1:9090"},
+                   (char[]){"SYNCER_TOKEN=t"},
                    NULL};
     char *link[] = {(char[]){"SYNCER_PORT=tcp://10.0.0.1:8080"}, NULL};
     char *bad[] = {(char[]){"SYNCER_WORKERS=many"}, NULL};
@@ -135,7 +138,7 @@ Test(conf, environment)
     cr_assert_eq(read_text(&conf, "port: 1", NULL), 0);
     cr_assert_eq(conf_read_env(&conf, env, &notes, &err), 0, "%s", err.text);
     cr_expect(conf.port == 9443 && conf.listen.n == 2 && strcmp(conf.listen.items[1], "[::1]:2") == 0);
-    cr_expect(notes.n == 1 && strstr(notes.items[0].text, "SYNCER_retrys is no setting; the nearest is retries"));
+    cr_expect(notes.n == 1 && strstr(notes.items[0].text, "SYNCER_RETRYS is no setting; the nearest is retries"));
     cr_assert_eq(conf_read_env(&conf, link, &notes, &err), 0);
     cr_expect_eq(conf.port, 9443, "a service link is no setting");
     cr_assert_eq(conf_read_env(&conf, bad, &notes, &err), -1);
