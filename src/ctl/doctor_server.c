@@ -20,6 +20,14 @@
 
 /* ---- /v1/status ---- */
 
+/* A right that is missing is named as "verb list on resource pods"; all else is the way there, or a name. */
+static const char *source_remedy(const char *error)
+{
+    return strstr(error, "on resource ")
+               ? "roles/ has the verbs that a Role needs; the log has each failure"
+               : "does syncer reach what it asks there, and are the names right? The log has each failure";
+}
+
 static void look_at_source(struct doctor *doctor, const struct json_doc *doc)
 {
     json_value table = json_get(doc, 0, "table");
@@ -28,9 +36,7 @@ static void look_at_source(struct doctor *doctor, const struct json_doc *doc)
     member_text(doc, 0, "source", source, sizeof(source));
     member_text(doc, table, "error", error, sizeof(error));
     if (error[0])
-        doctor_say(doctor, DOCTOR_BAD, "source",
-                   "roles/namespaced.yaml has the verbs that a Role needs; the log has each failure",
-                   "%s: the list can't be read: %s", source, error);
+        doctor_say(doctor, DOCTOR_BAD, "source", source_remedy(error), "%s: the list can't be read: %s", source, error);
     else if (member_number(doc, table, "age_ms") < 0)
         doctor_say(doctor, DOCTOR_BAD, "source", "the log says what the source waits for",
                    "%s: no list of pods has been read yet", source);
@@ -142,7 +148,9 @@ static void look_at_pods(struct doctor *doctor, const struct json_doc *doc)
             doctor_certificates_add(&certificates, pods[n].name, instant_of(doc, v, "certificate_expires_at"));
         look_at_location(&open, doc, v, &pods[n]);
     }
-    doctor_say_pods(doctor, "pods", pods, n);
+    /* Never read is no empty list: look_at_source() has said it. */
+    if (n > 0 || member_number(doc, 0, "age_ms") >= 0)
+        doctor_say_pods(doctor, "pods", pods, n);
     doctor_say_certificates(doctor, &certificates);
     doctor_say_probes(doctor, "control probe", &open, 0);
     free(pods);

@@ -164,7 +164,15 @@ def test_rbac(t):
         for found, topic in ((doctor("--url", server.url), "source"), (doctor("-c", server.config_path, **api.env()), "own list"),
                              (doctor("-c", server.config_path, **api.env()), "own rights")):
             expect(found, "bad", topic, f"verb {verb} on resource {resource}", "roles/")
+            assert not texts(found, "bad", "pods"), "a list that was never read is not an empty one"
         server.close()
+
+
+def test_an_api_server_that_is_ill(t):
+    api, server = cluster(t, lambda api: api.faults.update(pods=lambda request: request.reply(500, b"{}")))
+    ctl.wait_status(server, lambda s: s["table"]["error"])
+    found = doctor("--url", server.url)
+    expect(found, "bad", "source", "status 500", "does syncer reach")
 
 
 def test_all_rights_that_are_missing(t):
