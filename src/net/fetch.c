@@ -192,6 +192,8 @@ static void explain(const struct fetch *fetch, CURLcode code, struct fetch_resul
     else if (code == CURLE_PEER_FAILED_VERIFICATION && fetch->curl.trust.names[0])
         snprintf(result->reason, sizeof(result->reason), "certificate for %.120s: %.110s", fetch->curl.trust.names,
                  reason);
+    else if (code == CURLE_COULDNT_CONNECT && os_errno != 0 && fetch->curl.by_unix)
+        snprintf(result->reason, sizeof(result->reason), "cannot connect: %s", strerror((int)os_errno));
     else if (code == CURLE_COULDNT_CONNECT && os_errno != 0)
         snprintf(result->reason, sizeof(result->reason), "%.300s: %s", reason, strerror((int)os_errno));
     else

@@ -77,7 +77,8 @@ static int set_options(struct fetch_easy *self, const struct fetch_request *requ
         (long)(request->connect_timeout_ms ? request->connect_timeout_ms : CONNECT_TIMEOUT_MS));
     SET(CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     SET(CURLOPT_ERRORBUFFER, self->error);
-    if (request->unix_socket)
+    self->by_unix = request->unix_socket != NULL;
+    if (self->by_unix)
         SET(CURLOPT_UNIX_SOCKET_PATH, request->unix_socket);
 #undef SET
     if (code != CURLE_OK)

@@ -15,6 +15,7 @@ struct fetch_easy {
     struct trust *shared; /* what `trust` uses: a cancelled transfer may still be connecting */
     struct trust_use trust;
     char error[CURL_ERROR_SIZE];
+    bool by_unix; /* libcurl speaks of the URL's host and port even so */
 };
 
 /* All options but those of the callbacks. `self` must stay where it is. 0, or -1 with the reason and nothing

@@ -182,6 +182,7 @@ def test_unix_and_admin(t):
     server = t.syncer(pods, listen=[f"{pods.block.address(253)}:8080", f"unix:{path}"], admin_listen=admin[7:], **QUICK)
     pods.put(TOKEN)
     expect(ctl.run("check", "--url", f"unix:{path}", token=TOKEN), 0, "Synced")
+    expect(ctl.run("status", "--url", f"unix:{path}.none"), 4, f"unix:{path}.none: cannot connect: No such file or directory")
     expect(ctl.run("pods", "--url", server.url), 4, "has no /v1/pods: with admin_listen set it answers only there")
     expect(ctl.run("pods", "--url", server.url, "--admin-url", admin), 0, "gw-2")
     expect(ctl.run("wait", "--ready", "--pods", "2", "--url", server.url, SYNCER_ADMIN_URL=admin), 0)
