@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
-# For contrib/kube/check and contrib/helm/check, to be sourced.
+# For the checks that run scripts of tests/system by themselves, to be sourced: contrib/check-install, and kube/check, helm/check,
+# container/check.
 
 # run_scripts SCRIPT...: test scripts of tests/system, one after the other, as they print. The last line is "N passed, N
 # failed"; the status says the same.

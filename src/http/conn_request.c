@@ -9,6 +9,7 @@
 #include <config.h>
 
 #include <errno.h>
+
 #include "step.h"
 
 /* Payload of a chunked body; nobody here wants one. */

@@ -72,11 +72,6 @@ class Listing:
     def find(self, name):
         return self._known.get(name)
 
-    def at_address(self, address):
-        """Whoever has been there, so far as is remembered."""
-        with self._lock:
-            return [i for i in self._known.values() if i.address == address]
-
     def surely_counting(self, begin, end):
         """Those that were in the table and counted at any moment from `begin` to `end`."""
         with self._lock:

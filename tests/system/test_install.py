@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from harness import proc, tap
+from harness import tap
 
 SOURCE = os.path.realpath(os.environ.get("SYNCER_SRCDIR", "."))
 BUILD = os.path.dirname(os.path.realpath(os.environ.get("SYNCER") or "syncer"))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the page has seen since it was opened: columns over time, of which the oldest go.
 
-export const POINTS = 450; // 15 minutes at a point each 2 s
+const POINTS = 450; // 15 minutes at a point each 2 s
 
 export class History {
   constructor() {
