@@ -118,7 +118,7 @@ def segments():
     return {name for name in os.listdir("/dev/shm") if name.startswith("syncer-")}
 
 
-_BROKEN = re.compile(rb".*(?:\]: broken invariant: |ERROR: \w+Sanitizer: |: runtime error: |ERROR: Can't open file: ).*")
+_BROKEN = re.compile(rb"\]: broken invariant: |ERROR: \w+Sanitizer: |: runtime error: |ERROR: Can't open file: ")
 
 
 def _broken(folder):
@@ -126,9 +126,10 @@ def _broken(folder):
     worker, and all goes on. Without a sanitizer's log_path, its reports are there as well."""
     found = []
     for path in (os.path.join(where, name) for where, _, names in os.walk(folder) for name in names):
-        if stat.S_ISREG(os.lstat(path).st_mode):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode) and not mode & stat.S_IXUSR:  # a copy of the program has these words in it
             with open(path, "rb") as f:
-                found += [line.decode(errors="replace") for line in _BROKEN.findall(f.read())]
+                found += [line.decode(errors="replace").rstrip() for line in f if _BROKEN.search(line)]
     return found
 
 
