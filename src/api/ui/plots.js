@@ -27,7 +27,7 @@ export class Lines {
     Object.assign(this, { place, unit, names: [], data: [[]], plot: null });
     if (!Plot) {
       place.textContent = 'No plots: this syncer was built without uPlot (configure --with-uplot).';
-      place.classList.add('dim');
+      place.classList.add('dim', 'none');
       return;
     }
     place.setAttribute('role', 'img');
