@@ -33,16 +33,21 @@ def say(text):
 
 LEAN = """\
 {user}daemon off;
-worker_processes 1;
+worker_processes {workers};
 worker_rlimit_nofile 20000;
 pid {dir}/nginx.pid;
 error_log {dir}/error.log warn;
-events {{ worker_connections 19000; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
     uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
     keepalive_requests 1000000000;
+{http}
+}}
+"""
+
+PODS = """\
     keepalive_timeout 1h;
     server {{
 {listens}
@@ -50,8 +55,13 @@ http {{
         ssl_certificate_key {key};
         location = {path} {{ return 200 ""; }}
     }}
-}}
 """
+
+
+def lean_nginx(folder, http, workers, connections):
+    """An nginx that does nothing but what `http` says; to be started."""
+    return cluster.Nginx(folder, LEAN.format(user="user root;\n" if os.geteuid() == 0 else "", dir=folder, http=http,
+                                             workers=workers, connections=connections))
 
 
 class LeanPods:
@@ -64,9 +74,8 @@ class LeanPods:
         self.ca = issuer.ca
         cert, key = issuer.issued(HOST)
         listens = "\n".join(f"        listen {p.address}:{p.port} ssl backlog=1024;" for p in self.pods)
-        folder = os.path.join(folder, f"lean-{n}")
-        self.nginx = cluster.Nginx(folder, LEAN.format(user="user root;\n" if os.geteuid() == 0 else "", dir=folder,
-                                                       listens=listens, cert=cert, key=key, path=PATH))
+        self.nginx = lean_nginx(os.path.join(folder, f"lean-{n}"), PODS.format(listens=listens, cert=cert, key=key, path=PATH),
+                                workers=1, connections=19000)
         self.nginx.start([(self.pods[-1].address, self.pods[-1].port)])
 
     def config(self):

@@ -20,33 +20,20 @@ LANES, REQUESTS, PAIRS = 16, 10000, 21
 IDLE, IDLE_TLS = 10000, 1000
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: syncer\r\n\r\n"
 
-NGINX = """\
-{user}daemon off;
-worker_processes 2;
-worker_rlimit_nofile 20000;
-pid {dir}/nginx.pid;
-error_log {dir}/error.log warn;
-events {{ worker_connections 9000; }}
-http {{
-    access_log off;
-    client_body_temp_path {dir}/body; proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi;
-    uwsgi_temp_path {dir}/uwsgi; scgi_temp_path {dir}/scgi;
-    keepalive_requests 1000000000;
+LIVEZ_HTTP = """\
     default_type application/json;
     server {{
         listen {address}:{port};
         location = /livez {{ return 200 '{{"status":"live"}}'; }}
     }}
-}}
 """
 
 
 class Nginx:
     def __init__(self, folder, address, port=8080):
         self.address, self.port = address, port
-        folder = os.path.join(folder, "nginx")
-        self.nginx = b.cluster.Nginx(folder, NGINX.format(user="user root;\n" if os.geteuid() == 0 else "", dir=folder,
-                                                          address=address, port=port))
+        self.nginx = b.lean_nginx(os.path.join(folder, "nginx"), LIVEZ_HTTP.format(address=address, port=port), workers=2,
+                                  connections=9000)
         self.nginx.start([(address, port)])
 
     def pids(self):

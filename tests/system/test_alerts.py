@@ -56,7 +56,7 @@ def test_rules_and_dashboard_ask_for_what_there_is(t):
     pods = t.cluster(2, one_process=True)
     server = t.syncer(pods)
     asked = set(FAMILY.findall(text(RULES).split("groups:")[1]) + FAMILY.findall(text(DASHBOARD)))
-    missing = asked - families(server) - {"syncer_starts"}
+    missing = asked - families(server)
     # Families of single pods come with the first result.
     documented = set(FAMILY.findall(text("README.md")))
     assert missing <= {name for name in documented if name.startswith("syncer_pod_")}, missing

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 
-from . import kubelet, kubeobjects, kubeserver, proc
+from . import kubelet, kubeobjects, kubeserver, proc, relay
 
 ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 TLS_CA = "/etc/syncer-ca/ca.crt"
@@ -283,24 +283,10 @@ class Service:
                 near.close()
                 continue
             self._socks += [near, far]
-            self._run(self._pump, near, far)
-            self._run(self._pump, far, near)
-
-    @staticmethod
-    def _pump(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+            self._run(relay.pump, near, far)
+            self._run(relay.pump, far, near)
 
     def close(self):
-        for sock in [*self._listeners, *self._socks]:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            sock.close()
+        relay.end([*self._listeners, *self._socks])
         for thread in self._threads:
             thread.join(2)

@@ -4,6 +4,26 @@ import socket
 import threading
 
 
+def pump(source, sink):
+    """Bytes of one direction, to its end."""
+    try:
+        while data := source.recv(65536):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
+def end(socks):
+    """Ends sockets under the threads that wait on them."""
+    for sock in socks:
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        sock.close()
+
+
 class Relay:
     """Listens at (address, a free port); TLS goes through untouched."""
 
@@ -33,35 +53,17 @@ class Relay:
                 near.close()
                 continue
             self._socks += [near, far]
-            self._run(self._pump, near, far)
-            self._run(self._pump, far, near)
-
-    @staticmethod
-    def _pump(source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    @staticmethod
-    def _end(socks):
-        for sock in socks:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-            sock.close()
+            self._run(pump, near, far)
+            self._run(pump, far, near)
 
     def cut(self):
         """Ends all connections as they are."""
         socks, self._socks = self._socks, []
-        self._end(socks)
+        end(socks)
 
     def close(self):
         self.shut = True
-        self._end([self._listener])
+        end([self._listener])
         self.cut()
         for thread in self._threads:
             thread.join(2)

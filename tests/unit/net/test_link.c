@@ -482,6 +482,20 @@ Test(link, an_end_behind_the_answer_is_told_of)
     cr_expect_eq(link_recv(pod, buf, sizeof(buf)), 0);
 }
 
+/* The pod's answers are read, and nothing else is. */
+static void expect_answers_alone(void)
+{
+    char byte;
+
+    cr_assert_eq(open_pod(), LINK_OK);
+    for (int i = 0; i < 3; i++) {
+        say(QUESTION);
+        expect_bytes("answer");
+        cr_expect_eq(link_recv(pod, &byte, 1), LINK_AGAIN);
+        cr_expect(link_is_silent(pod));
+    }
+}
+
 static void late_ticket(struct fake_conn *conn)
 {
     while (fake_read_head(conn)) {
@@ -492,16 +506,8 @@ static void late_ticket(struct fake_conn *conn)
 
 Test(link, a_late_session_ticket_is_no_byte)
 {
-    char byte;
-
     serve_well(0, late_ticket);
-    cr_assert_eq(open_pod(), LINK_OK);
-    for (int i = 0; i < 3; i++) {
-        say(QUESTION);
-        expect_bytes("answer");
-        cr_expect_eq(link_recv(pod, &byte, 1), LINK_AGAIN);
-        cr_expect(link_is_silent(pod));
-    }
+    expect_answers_alone();
 }
 
 /* More than is taken at once, one by one at first, then by buffers of 16 KB. */
@@ -567,16 +573,8 @@ static void few_updates(struct fake_conn *conn)
 
 Test(link, a_few_key_updates_are_no_bytes)
 {
-    char byte;
-
     serve_well(0, few_updates);
-    cr_assert_eq(open_pod(), LINK_OK);
-    for (int i = 0; i < 3; i++) {
-        say(QUESTION);
-        expect_bytes("answer");
-        cr_expect_eq(link_recv(pod, &byte, 1), LINK_AGAIN);
-        cr_expect(link_is_silent(pod));
-    }
+    expect_answers_alone();
 }
 
 static void goes(struct fake_conn *conn)
